@@ -1,0 +1,51 @@
+#pragma once
+/// `Runnable`: whatever turns an input into a stream of events: a model, an agent, a graph, a remote agent, a scripted
+/// double. Orchestration and protocols know this, never `Agent`.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "beluga/contract/event.hpp"
+#include "beluga/contract/message.hpp"
+#include "beluga/fiber/stream.hpp"
+
+namespace beluga {
+
+struct RunInput {
+  RunInput() = default;
+  RunInput(std::string_view question) { messages.push_back(Message::user(std::string(question))); }
+  RunInput(const char* question) : RunInput(std::string_view(question)) {}
+  RunInput(const std::string& question) : RunInput(std::string_view(question)) {}
+  RunInput(std::vector<Message> given) : messages(std::move(given)) {}
+
+  std::vector<Message> messages{};
+  std::string session{};             ///< continue (or begin) this stored conversation; empty: none
+  std::string parent_run_id{};       ///< set by whoever starts a child run
+};
+
+struct Reply {
+  Message message;
+  StopReason reason = StopReason::end;
+  RunSummary summary{};
+  std::string run_id;
+  std::string text() const { return message.text(); }
+};
+
+/// Thread-safety: stream() from any fiber or thread, concurrently.
+class Runnable {
+ public:
+  virtual ~Runnable() = default;
+  virtual std::string_view name() const noexcept = 0;
+  /// Never throws for the run's own failures: those are the terminal event. Starts when first pulled.
+  virtual Stream<Event> stream(RunInput input) = 0;
+  /// stream(), folded: returns the completed reply, throws the error of a failed or cancelled run.
+  Reply invoke(RunInput input);
+};
+
+using RunnablePtr = std::shared_ptr<Runnable>;
+
+}  // namespace beluga

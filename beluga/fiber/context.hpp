@@ -1,0 +1,73 @@
+#pragma once
+/// `Context`: what a piece of work inherits from the work that started it.
+///
+/// Deadline, cancellation and typed values (trace span, tenant, identity, budget) travel with the fiber: children,
+/// generators and pool jobs inherit them, so that no function has to pass them on. A context is an immutable value;
+/// deriving makes a new one, `ContextScope` installs it.
+///
+///     ContextScope scope(Context::current().with_timeout(2s));
+///     auto reply = model->generate(request);                      // throws Error{deadline_exceeded} after 2 s
+///
+/// Thread-safety: a Context value may be shared freely. A ContextScope belongs to the fiber (or thread) that made it.
+
+#include <memory>
+#include <optional>
+
+#include "beluga/fiber/cancel.hpp"
+#include "beluga/fiber/clock.hpp"
+
+namespace beluga {
+
+class Context {
+ public:
+  /// No deadline, no cancellation, no values.
+  Context() noexcept = default;
+  /// That of the calling fiber; on a plain thread, that thread's.
+  static Context current();
+
+  std::optional<TimePoint> deadline() const noexcept;
+  CancelToken cancel_token() const noexcept;
+  /// Throws Error{cancelled} with its cause or Error{deadline_exceeded}. Every wait does this; long computations should.
+  void check() const;
+
+  /// The earlier of the two deadlines holds.
+  Context with_deadline(TimePoint deadline) const;
+  /// `timeout` from now on the current clock.
+  Context with_timeout(Duration timeout) const;
+  /// Replaces the token; make it from a CancelSource whose parent is this context's token to keep both.
+  Context with_cancel(CancelToken token) const;
+
+  /// A typed value. `Key` is any type with a member type `Value`:  struct TenantKey { using Value = std::string; };
+  template <class Key>
+  Context with(std::shared_ptr<const typename Key::Value> value) const {
+    return with_value(&kTag<Key>, std::static_pointer_cast<const void>(std::move(value)));
+  }
+  /// Null when absent. Valid while this context (or one derived from it) lives.
+  template <class Key>
+  const typename Key::Value* get() const noexcept {
+    return static_cast<const typename Key::Value*>(value(&kTag<Key>));
+  }
+
+ private:
+  struct Node;
+  template <class Key>
+  static constexpr char kTag = 0;
+  explicit Context(std::shared_ptr<const Node> node) noexcept : node_(std::move(node)) {}
+  Context with_value(const void* tag, std::shared_ptr<const void> value) const;
+  const void* value(const void* tag) const noexcept;
+  std::shared_ptr<const Node> node_;
+};
+
+/// Makes `context` current for the calling fiber or thread until destroyed. Scopes nest.
+class ContextScope {
+ public:
+  explicit ContextScope(Context context);
+  ~ContextScope();
+  ContextScope(const ContextScope&) = delete;
+  ContextScope& operator=(const ContextScope&) = delete;
+
+ private:
+  Context previous_;
+};
+
+}  // namespace beluga

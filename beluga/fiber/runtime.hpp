@@ -1,0 +1,102 @@
+#pragma once
+/// `Runtime`: the worker threads that run fibers, the pool for blocking work, and their timers.
+///
+/// Most programs never name it: the default runtime starts at the first use. An embedder makes its own and decides the
+/// thread counts:
+///
+///     Runtime runtime{{.workers = 2, .blocking_threads = 8}};
+///     auto answer = runtime.run([&] { return agent.invoke("hello"); });
+///
+/// Rules: a fiber stays on its worker for life. Use after fork() is Error{failed_precondition}. No signal handler is
+/// installed.
+/// Thread-safety: all members from any thread.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "beluga/base/function.hpp"
+#include "beluga/base/result.hpp"
+#include "beluga/fiber/clock.hpp"
+#include "beluga/fiber/context.hpp"
+
+namespace beluga {
+
+struct RuntimeOptions {
+  unsigned workers = 0;             ///< threads that run fibers; 0: one per core, at most 4
+  unsigned blocking_threads = 64;   ///< most threads of the pool behind blocking(); started as needed
+  std::size_t stack_size = 0;       ///< bytes of virtual memory per fiber; 0: 256 KiB (1 MiB under sanitizers)
+  Clock* clock = nullptr;           ///< null: the machine's. Must outlive the runtime
+  Duration stall_report = std::chrono::milliseconds(250);  ///< a fiber that holds its worker longer is reported; 0: never
+  /// Called (from a watchdog thread) with the fiber's name and how long it has held its worker. Null: one line on stderr.
+  void (*on_stall)(std::string_view fiber, Duration held) = nullptr;
+};
+
+/// What had not ended when the grace period was over: fibers by name, pool jobs by name.
+struct ShutdownReport {
+  std::vector<std::string> fibers;
+  std::vector<std::string> blocking;
+  bool clean() const noexcept { return fibers.empty() && blocking.empty(); }
+};
+
+struct RuntimeStats {
+  std::size_t fibers = 0;           ///< alive now
+  std::size_t fibers_started = 0;   ///< since the start
+  std::size_t blocking_running = 0;
+  std::size_t blocking_queued = 0;
+  std::size_t blocking_abandoned = 0;  ///< calls that ignored their cancellation and were taken over
+  std::size_t stacks_pooled = 0;
+};
+
+class Runtime {
+ public:
+  explicit Runtime(RuntimeOptions options = {});
+  /// shutdown(1 s) if it was not called.
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  /// The runtime of the calling fiber, else the process-wide default one (started now if need be).
+  static Runtime& current();
+  /// Whether the caller is a fiber.
+  static bool on_fiber() noexcept;
+
+  /// Runs `f` as a fiber and waits for it, from a plain thread or from a fiber (of any runtime). The fiber inherits the
+  /// caller's Context. What it throws is thrown here.
+  template <class F>
+  std::invoke_result_t<F&> run(F&& f) {
+    using R = std::invoke_result_t<F&>;
+    if constexpr (std::is_void_v<R>) {
+      run_and_wait([&f] { f(); });
+    } else {
+      std::optional<R> result;
+      run_and_wait([&] { result.emplace(f()); });
+      return *std::move(result);
+    }
+  }
+
+  /// Cancels all fibers (cause: "runtime is shutting down"), waits up to `grace` for them and the pool, then stops.
+  ShutdownReport shutdown(Duration grace);
+  RuntimeStats stats() const;
+  Clock& clock() const noexcept;
+
+  struct Impl;
+  Impl& impl() const noexcept { return *impl_; }  ///< for beluga/fiber itself
+
+ private:
+  void run_and_wait(Function<void()> body);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Lets other ready fibers of this worker run. On a plain thread: std::this_thread::yield().
+void yield_now();
+/// Parks the caller. Throws Error{cancelled} or Error{deadline_exceeded} as soon as the current context says so.
+void sleep_for(Duration duration);
+void sleep_until(TimePoint time);
+
+}  // namespace beluga

@@ -1,0 +1,150 @@
+#pragma once
+/// `Stream<T>`: a move-only, single-pass input range that is pulled. Pull is the backpressure.
+///
+///     Stream<int> numbers = Stream<int>::generate([](Yield<int>& yield) {
+///       for (int i = 0; i < 3; ++i) yield(i);              // parks here until somebody pulls
+///     });
+///     for (int& n : numbers) std::cout << n;
+///
+/// Two kinds of producer, one type:
+///  - `generate(body)`: the body has a fiber stack of its own and runs only on its home worker (its creator's, else one the
+///    runtime picks). A pull from the same worker switches stacks; a pull from anywhere else is a rendezvous that may carry
+///    up to 64 ready elements.
+///  - `from(source)`: an object with `T* next()`; no stack, called on the puller's. For adaptors and ready data.
+///
+/// A stream keeps the Context it was created in, whoever pulls it; the puller's own context bounds the wait. It shares
+/// ownership of all that it needs. A yielded element is valid until the next pull. Errors of the producer are thrown by
+/// next() once, after the elements before them. Destroying a stream cancels its producer at once (everything it waits for
+/// throws Error{cancelled}), waits for its unwinding and never throws.
+/// Thread-safety: one user at a time; may be handed between fibers and threads.
+
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "beluga/base/function.hpp"
+#include "beluga/base/result.hpp"
+#include "beluga/fiber/context.hpp"
+
+namespace beluga {
+
+namespace detail {
+/// The part of a generator that does not depend on T. An element is a `void*` that stays valid until the next resume.
+class GeneratorCore {
+ public:
+  /// `body` is called on the home worker with this core; it calls yield(element).
+  /// `batch`, if not null, moves ready elements for a pull from elsewhere (see Stream).
+  GeneratorCore(Function<void(GeneratorCore&)> body);
+  ~GeneratorCore();
+  GeneratorCore(const GeneratorCore&) = delete;
+  GeneratorCore& operator=(const GeneratorCore&) = delete;
+  void* next();               ///< puller's side; null at the end
+  void yield(void* element);  ///< producer's side; throws when the stream is being destroyed
+  void cancel() noexcept;     ///< tells the producer to stop; does not wait
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+}  // namespace detail
+
+/// What a generator's body gets: call it with each element.
+template <class T>
+class Yield {
+ public:
+  /// Parks until the next pull. The puller may modify or move from the element. Throws Error{cancelled} once the stream
+  /// is destroyed: let it pass.
+  void operator()(T& element) { core_.yield(const_cast<std::remove_const_t<T>*>(std::addressof(element))); }
+  void operator()(T&& element) { (*this)(element); }
+
+ private:
+  template <class U>
+  friend class Stream;
+  explicit Yield(detail::GeneratorCore& core) : core_(core) {}
+  detail::GeneratorCore& core_;
+};
+
+/// A producer without a stack. `next()` returns null at the end and may throw; the destructor cancels.
+template <class T>
+class StreamSource {
+ public:
+  virtual ~StreamSource() = default;
+  virtual T* next() = 0;
+  /// Stop soon: a later next() throws or ends. Any thread. Must not wait.
+  virtual void cancel() noexcept {}
+};
+
+template <class T>
+class Stream {
+ public:
+  using value_type = T;
+
+  Stream() noexcept = default;  ///< empty: ends at once
+  explicit Stream(std::unique_ptr<StreamSource<T>> source) noexcept : source_(std::move(source)) {}
+
+  static Stream generate(Function<void(Yield<T>&)> body) {
+    return Stream(std::make_unique<Generator>(std::move(body)));
+  }
+  /// `next`: a callable `T*()`, null at the end.
+  template <class Next>
+  static Stream from(Next next) {
+    struct Source final : StreamSource<T> {
+      explicit Source(Next n) : pull(std::move(n)) {}
+      T* next() override { return pull(); }
+      Next pull;
+    };
+    return Stream(std::make_unique<Source>(std::move(next)));
+  }
+
+  /// The next element, valid until the next pull, or null at the end. Throws the producer's error.
+  T* next() { return source_ ? source_->next() : nullptr; }
+  /// Asks the producer to stop; it may still have elements to deliver. Any thread.
+  void cancel() noexcept {
+    if (source_) source_->cancel();
+  }
+
+  class Iterator {
+   public:
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+    using iterator_concept = std::input_iterator_tag;
+    Iterator() = default;
+    T& operator*() const noexcept { return *element_; }
+    T* operator->() const noexcept { return element_; }
+    Iterator& operator++() {
+      element_ = stream_->next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const Iterator& it, std::default_sentinel_t) noexcept { return it.element_ == nullptr; }
+
+   private:
+    friend class Stream;
+    explicit Iterator(Stream* stream) : stream_(stream), element_(stream->next()) {}
+    Stream* stream_ = nullptr;
+    T* element_ = nullptr;
+  };
+  /// Pulls the first element. Single pass: call once.
+  Iterator begin() { return Iterator(this); }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+ private:
+  class Generator final : public StreamSource<T> {
+   public:
+    explicit Generator(Function<void(Yield<T>&)> body)
+        : core_([body = std::move(body)](detail::GeneratorCore& core) mutable {
+            Yield<T> yield(core);
+            body(yield);
+          }) {}
+    T* next() override { return static_cast<T*>(core_.next()); }
+    void cancel() noexcept override { core_.cancel(); }
+
+   private:
+    detail::GeneratorCore core_;
+  };
+  std::unique_ptr<StreamSource<T>> source_;
+};
+
+}  // namespace beluga

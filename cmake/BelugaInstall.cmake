@@ -1,0 +1,15 @@
+# Headers (without internal/), static libraries, CMake package and pkg-config file.
+include(CMakePackageConfigHelpers)
+get_property(rooms GLOBAL PROPERTY BELUGA_ROOMS)
+install(TARGETS ${rooms} beluga EXPORT BelugaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY beluga DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp"
+  PATTERN "internal" EXCLUDE PATTERN "app" EXCLUDE PATTERN "testdata" EXCLUDE)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Beluga)
+install(EXPORT BelugaTargets NAMESPACE beluga:: DESTINATION ${package_dir})
+configure_package_config_file(cmake/BelugaConfig.cmake.in ${PROJECT_BINARY_DIR}/BelugaConfig.cmake
+  INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/BelugaConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/BelugaConfig.cmake ${PROJECT_BINARY_DIR}/BelugaConfigVersion.cmake
+  DESTINATION ${package_dir})
+configure_file(cmake/beluga.pc.in ${PROJECT_BINARY_DIR}/beluga.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/beluga.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
