@@ -83,8 +83,9 @@ class Error : public std::exception {
 /// Throws `error`. Out of line, so that headers compile under -fno-exceptions.
 [[noreturn]] void raise(Error error);
 
-/// The exception being handled, as an Error: an Error stays itself, anything else becomes `unknown` with its `what()`.
-/// Call only inside a catch block.
-Error current_error() noexcept;
+/// The exception being handled, as an Error: an Error stays itself, std::bad_alloc becomes `resource_exhausted`, anything
+/// else `unknown` with its `what()`. Call only inside a catch block. Throws nothing of its own; it is not noexcept
+/// because the forced unwinding of a cancelled thread (abi::__forced_unwind) must pass through.
+Error current_error();
 
 }  // namespace beluga

@@ -59,7 +59,7 @@ class [[nodiscard]] Result<void> {
 
 namespace detail {
 /// Calls `call(object)`; what it throws is returned. (The try block is out of line: see raise().)
-std::optional<Error> catching(void (*call)(void*), void* object) noexcept;
+std::optional<Error> catching(void (*call)(void*), void* object);
 }  // namespace detail
 
 /// Calls `f()` and returns what it returned, or the Error it threw. Foreign exceptions become `unknown`.
