@@ -8,9 +8,10 @@
 ///     request["messages"].push_back(Json::object({{"role", "user"}, {"content", "hi"}}));
 ///     std::string wire = request.dump();
 ///
-/// Policy: UTF-8 only; duplicate keys are an error unless ParseOptions says otherwise; nesting is limited.
-/// Thread-safety: like std::string. Errors: Error{invalid_argument} with line and column from parse(), with the path
-/// and both kinds from the checked accessors.
+/// Policy: RFC 8259 without extensions; UTF-8 only (one leading byte order mark is skipped, lone surrogates are an
+/// error); duplicate keys are an error unless ParseOptions says otherwise; nesting is limited.
+/// Thread-safety: like std::string. Errors: Error{invalid_argument} with line and column from parse(), with the kinds
+/// that were wanted and found from the checked accessors.
 
 #include <cstddef>
 #include <cstdint>
@@ -30,13 +31,16 @@ class Json {
  public:
   enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
   struct Member;
-  enum class DuplicateKeys : std::uint8_t { error, last_wins };
+  enum class DuplicateKeys : std::uint8_t {
+    error,
+    last_wins,  ///< the last value, at the place of the first
+  };
   struct ParseOptions {
-    unsigned max_depth = 128;  ///< nesting levels of arrays and objects
+    unsigned max_depth = 128;  ///< nesting levels of arrays and objects; 512 at most, so that any stack holds it
     DuplicateKeys duplicate_keys = DuplicateKeys::error;
   };
 
-  Json() noexcept = default;
+  Json() noexcept {}
   Json(std::nullptr_t) noexcept {}
   template <class B, std::enable_if_t<std::is_same_v<B, bool>, int> = 0>
   Json(B value) noexcept : kind_(Kind::boolean), boolean_(value) {}
@@ -57,6 +61,7 @@ class Json {
   ~Json();
 
   static Json array(std::vector<Json> items = {});
+  /// A key that occurs twice is an error: JSON readers disagree on which value counts.
   static Json object(std::initializer_list<Member> members = {});
   static Json object(std::vector<Member> members);
   /// A number by its text, kept as it is written. Throws unless `text` is a JSON number.
@@ -80,7 +85,7 @@ class Json {
   bool as_bool() const;
   std::int64_t as_int() const;  ///< also throws when the value is no integer or does not fit
   std::uint64_t as_uint() const;
-  double as_double() const;
+  double as_double() const;     ///< the nearest double; throws when the value is beyond the largest
   const std::string& as_string() const;
   /// The number exactly as it was written.
   std::string_view number_text() const;
@@ -126,18 +131,21 @@ class Json {
   friend bool operator==(const Json& a, const Json& b) noexcept { return equal(a, b); }
 
  private:
-  struct Number;
+  struct Parser;
+  struct Writer;
   void set_integer(std::int64_t value);
   void set_unsigned(std::uint64_t value);
+  void take(Json& other) noexcept;
   void destroy() noexcept;
   static bool equal(const Json& a, const Json& b) noexcept;
 
+  // 40 bytes: short strings and numbers need no allocation, which is what makes parsing fast (bench/json_bench.cpp).
   Kind kind_ = Kind::null;
   union {
     bool boolean_;
-    std::string* string_;  // strings, and numbers by their text
-    std::vector<Json>* array_;
-    std::vector<Member>* object_;
+    std::string string_;  // strings, and numbers by their text
+    std::vector<Json> array_;
+    std::vector<Member> object_;
     void* nothing_ = nullptr;
   };
 };
