@@ -37,3 +37,8 @@ elseif(BELUGA_SANITIZE STREQUAL "thread")
 elseif(NOT BELUGA_SANITIZE STREQUAL "")
   message(FATAL_ERROR "BELUGA_SANITIZE is '${BELUGA_SANITIZE}'; use address or thread")
 endif()
+
+if(BELUGA_BUILD_FUZZ)
+  # The libraries need the coverage counters too, not only the fuzzers.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
