@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -66,7 +67,8 @@ struct TextDelta {
 };
 struct ReasoningDelta {
   std::string text;
-  std::string signature{};  ///< complete when not empty
+  std::string signature{};  ///< complete when not empty; ends this piece of reasoning
+  std::string provider{};   ///< whom the signature means something to; comes with it
 };
 /// A fragment of a tool call. `index` tells parallel calls apart; id and name come with the first fragment.
 struct ToolCallDelta {
@@ -96,19 +98,21 @@ struct ChatResponse {
   ResponseEnd end{};
 };
 
-/// Folds chunks into a response. A ToolCall appears once its fragments are complete, that is with the ResponseEnd.
+/// Folds chunks into a response. A ToolCall appears once its fragments are complete, that is with the ResponseEnd:
+/// after the text, in the order of the indices.
 class ChatFold {
  public:
+  /// Throws Error{internal} for a chunk after the end.
   void add(const ChatChunk& chunk);
   bool complete() const noexcept { return complete_; }
-  /// Throws Error{data_loss} unless complete().
+  /// Throws Error{data_loss} unless complete(). The fold is as new afterwards.
   ChatResponse take();
   /// What has arrived, with tool calls left out: for keeping the text of an aborted response.
   Message partial() const;
 
  private:
   ChatResponse response_{};
-  std::vector<ToolCall> calls_{};
+  std::vector<std::pair<std::uint32_t, ToolCall>> calls_{};  // by index, ascending; indices may have gaps
   bool complete_ = false;
 };
 

@@ -102,7 +102,8 @@ struct Usage {
 };
 
 /// Lossless JSON form for storage (not a provider's wire format): {"role": ..., "parts": [{"type": "text", ...}]}.
-/// Media bytes are base64. from_json throws Error{invalid_argument} naming the path.
+/// Text is UTF-8 (invalid bytes become U+FFFD), media bytes are base64, empty optional members are left out.
+/// from_json ignores members it does not know and throws Error{invalid_argument} naming the path.
 Json to_json(const Message& message);
 Message message_from_json(const Json& json);
 Json to_json(const Usage& usage);

@@ -42,7 +42,8 @@ class Runnable {
   virtual std::string_view name() const noexcept = 0;
   /// Never throws for the run's own failures: those are the terminal event. Starts when first pulled.
   virtual Stream<Event> stream(RunInput input) = 0;
-  /// stream(), folded: returns the completed reply, throws the error of a failed or cancelled run.
+  /// stream(), folded: returns the completed reply. Throws the error of a failed run, Error{cancelled} with its cause for a
+  /// cancelled one, Error{failed_precondition} for one that waits for a human.
   Reply invoke(RunInput input);
 };
 
