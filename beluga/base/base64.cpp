@@ -8,74 +8,95 @@
 namespace beluga {
 namespace {
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kStandard = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kUrl = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::uint8_t kNone = 0xFF;
 
-constexpr std::array<std::int8_t, 256> kValues = [] {
-  std::array<std::int8_t, 256> values{};
-  for (auto& value : values) value = -1;
-  for (std::size_t i = 0; i < kAlphabet.size(); ++i)
-    values[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::int8_t>(i);
-  return values;
-}();
+constexpr std::array<std::uint8_t, 256> inverse(std::string_view alphabet) {
+  std::array<std::uint8_t, 256> table{};
+  table.fill(kNone);
+  for (std::size_t i = 0; i < alphabet.size(); ++i)
+    table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
+  return table;
+}
+constexpr auto kStandardValues = inverse(kStandard);
+constexpr auto kUrlValues = inverse(kUrl);
 
-[[noreturn]] void fail(std::size_t offset, std::string_view what) {
-  throw Error(ErrorCode::invalid_argument,
-              "base64: " + std::string(what) + " at offset " + std::to_string(offset));
+void encode(std::string& out, std::string_view bytes, std::string_view alphabet, bool padded) {
+  out.reserve(out.size() + (bytes.size() + 2) / 3 * 4);
+  const auto byte = [&](std::size_t i) {
+    return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i]));
+  };
+  std::size_t i = 0;
+  for (; i + 3 <= bytes.size(); i += 3) {
+    const std::uint32_t group = byte(i) << 16U | byte(i + 1) << 8U | byte(i + 2);
+    const char four[] = {alphabet[group >> 18U], alphabet[group >> 12U & 63U], alphabet[group >> 6U & 63U],
+                         alphabet[group & 63U]};
+    out.append(four, sizeof four);
+  }
+  const std::size_t rest = bytes.size() - i;
+  if (rest != 0) {
+    const std::uint32_t group = byte(i) << 16U | (rest == 2 ? byte(i + 1) << 8U : 0U);
+    out.push_back(alphabet[group >> 18U]);
+    out.push_back(alphabet[group >> 12U & 63U]);
+    if (rest == 2) out.push_back(alphabet[group >> 6U & 63U]);
+    if (padded) out.append(3 - rest, '=');
+  }
+}
+
+[[noreturn]] void refuse(std::size_t offset, std::string_view why) {
+  raise(Error(ErrorCode::invalid_argument,
+              "base64: " + std::string(why) + " at offset " + std::to_string(offset)));
+}
+
+/// `text` without padding.
+std::string decode(std::string_view text, const std::array<std::uint8_t, 256>& values) {
+  std::string out;
+  out.reserve(text.size() / 4 * 3 + 2);
+  std::uint32_t bits = 0;
+  unsigned have = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::uint8_t value = values[static_cast<unsigned char>(text[i])];
+    if (value == kNone) refuse(i, "a character outside the alphabet");
+    bits = bits << 6U | value;
+    have += 6;
+    if (have >= 8) {
+      have -= 8;
+      out.push_back(static_cast<char>(static_cast<unsigned char>(bits >> have)));
+      bits &= (1U << have) - 1U;
+    }
+  }
+  if (text.size() % 4 == 1) refuse(text.size(), "a last character that holds no byte");
+  if (bits != 0) refuse(text.size() - 1, "unused bits that are not zero");
+  return out;
 }
 
 }  // namespace
 
 void append_base64(std::string& out, std::string_view bytes) {
-  out.reserve(out.size() + (bytes.size() + 2) / 3 * 4);
-  const auto byte = [&](std::size_t i) { return std::uint32_t{static_cast<unsigned char>(bytes[i])}; };
-  std::size_t i = 0;
-  for (; i + 3 <= bytes.size(); i += 3) {
-    const std::uint32_t group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    out.push_back(kAlphabet[group >> 18]);
-    out.push_back(kAlphabet[group >> 12 & 63]);
-    out.push_back(kAlphabet[group >> 6 & 63]);
-    out.push_back(kAlphabet[group & 63]);
-  }
-  if (bytes.size() - i == 1) {
-    out.push_back(kAlphabet[byte(i) >> 2]);
-    out.push_back(kAlphabet[(byte(i) & 3) << 4]);
-    out += "==";
-  } else if (bytes.size() - i == 2) {
-    out.push_back(kAlphabet[byte(i) >> 2]);
-    out.push_back(kAlphabet[(byte(i) & 3) << 4 | byte(i + 1) >> 4]);
-    out.push_back(kAlphabet[(byte(i + 1) & 15) << 2]);
-    out.push_back('=');
-  }
+  encode(out, bytes, kStandard, true);
 }
 
 std::string base64_encode(std::string_view bytes) {
   std::string out;
-  append_base64(out, bytes);
+  encode(out, bytes, kStandard, true);
+  return out;
+}
+
+std::string base64url_encode(std::string_view bytes) {
+  std::string out;
+  encode(out, bytes, kUrl, false);
   return out;
 }
 
 std::string base64_decode(std::string_view text) {
-  if (text.size() % 4 != 0) fail(text.size(), "length is no multiple of 4");
-  std::size_t digits = text.size();
-  while (digits > 0 && text.size() - digits < 2 && text[digits - 1] == '=') --digits;
-  std::string out;
-  out.reserve(text.size() / 4 * 3);
-  std::uint32_t group = 0;
-  unsigned bits = 0;
-  for (std::size_t i = 0; i < digits; ++i) {
-    const int value = kValues[static_cast<unsigned char>(text[i])];
-    if (value < 0) fail(i, "a character outside the alphabet");
-    group = group << 6 | static_cast<std::uint32_t>(value);
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      out.push_back(static_cast<char>(group >> bits & 255));
-      group &= (1U << bits) - 1;
-    }
-  }
-  // What is left over must be padding: 0, 2 or 4 zero bits (RFC 4648 section 3.5).
-  if (group != 0) fail(digits, "unused bits are not zero");
-  return out;
+  if (text.size() % 4 != 0) refuse(text.size(), "missing padding (the length is no multiple of 4)");
+  if (!text.empty() && text.back() == '=') text.remove_suffix(text[text.size() - 2] == '=' ? 2 : 1);
+  return decode(text, kStandardValues);
+}
+
+std::string base64url_decode(std::string_view text) {
+  return decode(text, kUrlValues);
 }
 
 }  // namespace beluga
