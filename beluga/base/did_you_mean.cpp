@@ -1,65 +1,97 @@
 #include "beluga/base/did_you_mean.hpp"
 
 #include <algorithm>
-#include <cstddef>
 #include <vector>
+
+#include "beluga/base/ascii.hpp"
 
 namespace beluga {
 namespace {
 
-constexpr std::size_t kMaxLength = 128;  // longer names are not typing errors of one another
+/// Longer names are not compared: nobody mistypes them by hand, and the cost is quadratic.
+constexpr std::size_t kLongest = 256;
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+std::string folded(std::string_view name) {
+  std::string out = ascii_lower(name);
+  std::replace(out.begin(), out.end(), '-', '_');
+  return out;
 }
 
-/// Optimal string alignment distance: insert, delete, replace, swap of neighbours.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> before_previous(b.size() + 1), previous(b.size() + 1), current(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) previous[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    current[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const bool same = lower(a[i - 1]) == lower(b[j - 1]);
-      current[j] = std::min({previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (same ? 0 : 1)});
-      if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]))
-        current[j] = std::min(current[j], before_previous[j - 2] + 1);
+template <class Name>
+std::string_view nearest_of(std::string_view name, std::span<const Name> known) {
+  if (name.empty() || name.size() > kLongest) return {};
+  const std::string wanted = folded(name);
+  std::size_t limit = std::clamp<std::size_t>((name.size() + 1) / 3, 1, 3);
+  std::string_view best;
+  std::string_view containing;
+  for (const Name& candidate : known) {
+    const std::string other = folded(candidate);
+    if (other == wanted) return candidate;
+    const std::size_t distance = edit_distance(wanted, other, limit);
+    if (distance <= limit) {
+      best = candidate;
+      if (distance == 0) return best;
+      limit = distance - 1;  // only a better one from now on
     }
-    std::swap(before_previous, previous);
-    std::swap(previous, current);
+    if (containing.empty() && wanted.size() >= 4 && other.find(wanted) != std::string::npos)
+      containing = candidate;
+    if (limit == 0) break;
   }
-  return previous[b.size()];
+  return best.empty() ? containing : best;
+}
+
+template <class Name>
+std::string suggestion(std::string_view name, std::span<const Name> known) {
+  if (const std::string_view near = nearest_of(name, known); !near.empty())
+    return "; did you mean '" + std::string(near) + "'?";
+  if (known.empty()) return "";
+  constexpr std::size_t kShown = 10;
+  std::string out = "; known: ";
+  for (std::size_t i = 0; i < std::min(known.size(), kShown); ++i)
+    out.append(i == 0 ? "" : ", ").append(known[i]);
+  if (known.size() > kShown) out += ", ...";
+  return out;
 }
 
 }  // namespace
 
-std::string_view nearest_name(std::string_view name, std::span<const std::string_view> candidates) {
-  if (name.empty() || name.size() > kMaxLength) return {};
-  std::string_view best;
-  std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
-  for (const std::string_view candidate : candidates) {
-    if (candidate.empty() || candidate.size() > kMaxLength) continue;
-    const std::size_t d = distance(name, candidate);
-    if (d < best_distance) {
-      best = candidate;
-      best_distance = d;
+std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t limit) {
+  if (a.size() > b.size()) std::swap(a, b);
+  if (b.size() - a.size() > limit) return limit + 1;
+  std::vector<std::size_t> before(a.size() + 1);  // two rows up, for swaps
+  std::vector<std::size_t> above(a.size() + 1);
+  std::vector<std::size_t> row(a.size() + 1);
+  for (std::size_t i = 0; i <= a.size(); ++i) above[i] = i;
+  for (std::size_t j = 1; j <= b.size(); ++j) {
+    row[0] = j;
+    std::size_t least = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+      const bool same = ascii_lower(a[i - 1]) == ascii_lower(b[j - 1]);
+      row[i] = std::min({above[i] + 1, row[i - 1] + 1, above[i - 1] + (same ? 0U : 1U)});
+      if (i > 1 && j > 1 && ascii_lower(a[i - 1]) == ascii_lower(b[j - 2]) &&
+          ascii_lower(a[i - 2]) == ascii_lower(b[j - 1]))
+        row[i] = std::min(row[i], before[i - 2] + 1);
+      least = std::min(least, row[i]);
     }
+    // A swap may still improve on this row by going through the one above it.
+    if (least > limit && *std::min_element(above.begin(), above.end()) > limit) return limit + 1;
+    std::swap(before, above);
+    std::swap(above, row);
   }
-  return best;
+  return std::min(above[a.size()], limit + 1);
 }
 
-std::string did_you_mean(std::string_view name, std::span<const std::string_view> candidates) {
-  if (const std::string_view best = nearest_name(name, candidates); !best.empty())
-    return "; did you mean '" + std::string(best) + "'?";
-  if (candidates.empty()) return {};
-  std::string out = "; known: ";
-  constexpr std::size_t kShown = 10;
-  for (std::size_t i = 0; i < candidates.size() && i < kShown; ++i) {
-    if (i > 0) out += ", ";
-    out += candidates[i];
-  }
-  if (candidates.size() > kShown) out += ", ...";
-  return out;
+std::string_view nearest_name(std::string_view name, std::span<const std::string> known) {
+  return nearest_of(name, known);
+}
+std::string_view nearest_name(std::string_view name, std::span<const std::string_view> known) {
+  return nearest_of(name, known);
+}
+std::string did_you_mean(std::string_view name, std::span<const std::string> known) {
+  return suggestion(name, known);
+}
+std::string did_you_mean(std::string_view name, std::span<const std::string_view> known) {
+  return suggestion(name, known);
 }
 
 }  // namespace beluga
