@@ -1,13 +1,13 @@
 #pragma once
 /// `blocking(f)`: runs `f` on a pool of real threads and parks the calling fiber until it returns.
 ///
-/// For everything that may hold a thread: disk, SQLite, a user's tool, getaddrinfo. The job inherits the Context.
-/// When the caller is cancelled or over its deadline while `f` runs, `f` is told through its CancelToken and given
-/// `grace`; if it still runs then, the runtime takes the call over (its result is discarded, its slot in the pool is
-/// replaced up to a cap, RuntimeStats::blocking_abandoned counts it) and this throws at once. Therefore `f` must own what
-/// it touches: capture by value or shared_ptr. `Blocking::must_finish` instead waits for `f` whatever happens, and allows
-/// references.
-/// A blocking() call made from within a pool job runs `f` in place: nested waits cannot starve the pool.
+/// For everything that may hold a thread: disk, SQLite, a user's tool, getaddrinfo. The job inherits the
+/// Context. When the caller is cancelled or over its deadline while `f` runs, `f` is told through its
+/// CancelToken and given `grace`; if it still runs then, the runtime takes the call over (its result is
+/// discarded, its slot in the pool is replaced up to a cap, RuntimeStats::blocking_abandoned counts it) and
+/// this throws at once. Therefore `f` must own what it touches: capture by value or shared_ptr.
+/// `Blocking::must_finish` instead waits for `f` whatever happens, and allows references. A blocking() call
+/// made from within a pool job runs `f` in place: nested waits cannot starve the pool.
 
 #include <chrono>
 #include <cstdint>
@@ -32,7 +32,8 @@ struct BlockingOptions {
 };
 
 namespace detail {
-/// Runs `job` (shared-owned) in the pool and waits by the rules above. Throws for the waiter's own cancellation.
+/// Runs `job` (shared-owned) in the pool and waits by the rules above. Throws for the waiter's own
+/// cancellation.
 void run_blocking(const BlockingOptions& options, std::shared_ptr<Function<void()>> job);
 }  // namespace detail
 
@@ -41,7 +42,8 @@ std::invoke_result_t<F&> blocking(BlockingOptions options, F f) {
   using R = std::invoke_result_t<F&>;
   using Outcome = std::optional<Result<R>>;
   auto outcome = std::make_shared<Outcome>();
-  auto job = std::make_shared<Function<void()>>([outcome, f = std::move(f)]() mutable { outcome->emplace(attempt(f)); });
+  auto job = std::make_shared<Function<void()>>(
+      [outcome, f = std::move(f)]() mutable { outcome->emplace(attempt(f)); });
   detail::run_blocking(options, std::move(job));
   return std::move(**outcome).value();
 }

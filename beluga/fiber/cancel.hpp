@@ -1,12 +1,13 @@
 #pragma once
 /// Cancellation: a tree of tokens, each with a cause.
 ///
-/// A `CancelSource` owns the switch, `CancelToken`s observe it. Cancelling a source cancels every source made from its
-/// token. The first cause wins. (std::stop_token has neither tree nor cause.)
-/// Thread-safety: everything here from any thread or fiber; cancel() never blocks on the work that it stops.
+/// A `CancelSource` owns the switch, `CancelToken`s observe it. Cancelling a source cancels every source made
+/// from its token. The first cause wins. (std::stop_token has neither tree nor cause.) Thread-safety:
+/// everything here from any thread or fiber; cancel() never blocks on the work that it stops.
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "beluga/base/error.hpp"
 #include "beluga/base/function.hpp"
@@ -15,7 +16,8 @@ namespace beluga {
 
 namespace detail {
 struct CancelState;
-}
+struct CancelAccess;
+}  // namespace detail
 
 class CancelToken {
  public:
@@ -32,6 +34,7 @@ class CancelToken {
  private:
   friend class CancelSource;
   friend class CancelCallback;
+  friend struct detail::CancelAccess;
   explicit CancelToken(std::shared_ptr<detail::CancelState> state) noexcept : state_(std::move(state)) {}
   std::shared_ptr<detail::CancelState> state_;
 };
@@ -52,8 +55,8 @@ class CancelSource {
   std::shared_ptr<detail::CancelState> state_;
 };
 
-/// Calls `f` once when the token is cancelled (at once, if it already is). The destructor unregisters and, if `f` is
-/// running on another thread, waits for it. `f` must be short, must not throw and must not wait.
+/// Calls `f` once when the token is cancelled (at once, if it already is). The destructor unregisters and, if
+/// `f` is running on another thread, waits for it. `f` must be short, must not throw and must not wait.
 class CancelCallback {
  public:
   CancelCallback(const CancelToken& token, Function<void()> f);

@@ -5,8 +5,8 @@
 ///     scope.spawn("producer", [&] { for (int i = 0; i < 100; ++i) channel.send(i); channel.close(); });
 ///     while (auto value = channel.receive()) use(*value);
 ///
-/// Capacity 0 is a rendezvous. After close() senders fail with Error{failed_precondition}; receivers drain what is there,
-/// then get nullopt, or the error that close(error) gave. All waits obey the current context.
+/// Capacity 0 is a rendezvous. After close() senders fail with Error{failed_precondition}; receivers drain
+/// what is there, then get nullopt, or the error that close(error) gave. All waits obey the current context.
 /// Thread-safety: all members from anywhere; destruction when nobody waits.
 
 #include <cstddef>

@@ -7,6 +7,10 @@
 
 namespace beluga {
 
+namespace detail {
+struct ManualClockAccess;
+}
+
 using Duration = std::chrono::nanoseconds;
 /// A point on the monotonic scale of a Clock.
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
@@ -25,15 +29,17 @@ class Clock {
   static Clock& current() noexcept;
 };
 
-/// A clock that stands still until told. Give it to a Runtime (RuntimeOptions::clock): every timer, deadline and sleep of
-/// that runtime then follows it.
+/// A clock that stands still until told. Give it to a Runtime (RuntimeOptions::clock): every timer, deadline
+/// and sleep of that runtime then follows it.
 ///
-///     ManualClock clock{ManualClock::Mode::jump_when_idle};   // a retry test with minutes of backoff takes microseconds
+///     ManualClock clock{ManualClock::Mode::jump_when_idle};   // a retry test with minutes of backoff takes
+///     microseconds
 class ManualClock final : public Clock {
  public:
   enum class Mode : std::uint8_t {
     stand_still,     ///< time moves by advance() only
-    jump_when_idle,  ///< also: when no fiber can run and no pool job or socket wait is pending, jump to the next timer
+    jump_when_idle,  ///< also: when no fiber can run and no pool job or socket wait is pending, jump to the
+                     ///< next timer
   };
   explicit ManualClock(Mode mode = Mode::stand_still);
   ~ManualClock() override;
@@ -42,16 +48,13 @@ class ManualClock final : public Clock {
 
   TimePoint now() const noexcept override;
   WallTime wall() const noexcept override;
-  /// Moves time forward and wakes every runtime on this clock. Returns once the timers that became due have been handed
-  /// to their workers (not: once their fibers have run).
+  /// Moves time forward and wakes every runtime on this clock. Returns once the timers that became due have
+  /// been handed to their workers (not: once their fibers have run).
   void advance(Duration by);
   Mode mode() const noexcept;
 
-  /// For the runtime only: `wake` is called after each advance until the returned handle is destroyed.
-  class Subscription;
-  std::unique_ptr<Subscription> subscribe(void (*wake)(void*), void* object);
-
  private:
+  friend struct detail::ManualClockAccess;
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -1,14 +1,16 @@
 #pragma once
 /// `Context`: what a piece of work inherits from the work that started it.
 ///
-/// Deadline, cancellation and typed values (trace span, tenant, identity, budget) travel with the fiber: children,
-/// generators and pool jobs inherit them, so that no function has to pass them on. A context is an immutable value;
-/// deriving makes a new one, `ContextScope` installs it.
+/// Deadline, cancellation and typed values (trace span, tenant, identity, budget) travel with the fiber:
+/// children, generators and pool jobs inherit them, so that no function has to pass them on. A context is an
+/// immutable value; deriving makes a new one, `ContextScope` installs it.
 ///
 ///     ContextScope scope(Context::current().with_timeout(2s));
-///     auto reply = model->generate(request);                      // throws Error{deadline_exceeded} after 2 s
+///     auto reply = model->generate(request);                      // throws Error{deadline_exceeded} after 2
+///     s
 ///
-/// Thread-safety: a Context value may be shared freely. A ContextScope belongs to the fiber (or thread) that made it.
+/// Thread-safety: a Context value may be shared freely. A ContextScope belongs to the fiber (or thread) that
+/// made it.
 
 #include <memory>
 #include <optional>
@@ -17,6 +19,10 @@
 #include "beluga/fiber/clock.hpp"
 
 namespace beluga {
+
+namespace detail {
+struct ContextAccess;
+}
 
 class Context {
  public:
@@ -27,7 +33,8 @@ class Context {
 
   std::optional<TimePoint> deadline() const noexcept;
   CancelToken cancel_token() const noexcept;
-  /// Throws Error{cancelled} with its cause or Error{deadline_exceeded}. Every wait does this; long computations should.
+  /// Throws Error{cancelled} with its cause or Error{deadline_exceeded}. Every wait does this; long
+  /// computations should.
   void check() const;
 
   /// The earlier of the two deadlines holds.
@@ -37,7 +44,8 @@ class Context {
   /// Replaces the token; make it from a CancelSource whose parent is this context's token to keep both.
   Context with_cancel(CancelToken token) const;
 
-  /// A typed value. `Key` is any type with a member type `Value`:  struct TenantKey { using Value = std::string; };
+  /// A typed value. `Key` is any type with a member type `Value`:  struct TenantKey { using Value =
+  /// std::string; };
   template <class Key>
   Context with(std::shared_ptr<const typename Key::Value> value) const {
     return with_value(&kTag<Key>, std::static_pointer_cast<const void>(std::move(value)));
@@ -49,6 +57,7 @@ class Context {
   }
 
  private:
+  friend struct detail::ContextAccess;
   struct Node;
   template <class Key>
   static constexpr char kTag = 0;

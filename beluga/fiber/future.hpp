@@ -1,7 +1,7 @@
 #pragma once
 /// `Promise<T>`/`Future<T>`: one value or error, handed from any fiber or thread to any other.
-/// get() parks a fiber and blocks a plain thread; it obeys the current context. Futures are copyable and share the value.
-/// Thread-safety: all members from anywhere; a promise is set once.
+/// get() parks a fiber and blocks a plain thread; it obeys the current context. Futures are copyable and
+/// share the value. Thread-safety: all members from anywhere; a promise is set once.
 
 #include <memory>
 #include <optional>
@@ -49,7 +49,8 @@ class Future {
   /// Waits without taking the value. Throws only for the waiter's own cancellation or deadline.
   void wait() const { state_->wait(); }
   bool wait_until(TimePoint time) const { return state_->wait_until(time); }
-  /// Waits for the value and returns a reference that lives as long as any copy of this future. Throws the error.
+  /// Waits for the value and returns a reference that lives as long as any copy of this future. Throws the
+  /// error.
   decltype(auto) get() const {
     state_->wait();
     state_->check();
@@ -71,7 +72,8 @@ class Promise {
   Promise& operator=(Promise&&) noexcept = default;
   /// An unset promise fails its future with Error{aborted}.
   ~Promise() {
-    if (state_) state_->settle(Error(ErrorCode::aborted, "promise was dropped without a value"));
+    if (state_ && !state_->ready())
+      state_->settle(Error(ErrorCode::aborted, "promise was dropped without a value"));
   }
   Future<T> future() const { return Future<T>(state_); }
   template <class U = T>
@@ -94,8 +96,10 @@ class Promise {
       fail(error);
       return error;
     }
-    if constexpr (std::is_void_v<T>) set();
-    else set(std::move(result).value());
+    if constexpr (std::is_void_v<T>)
+      set();
+    else
+      set(std::move(result).value());
     return std::nullopt;
   }
 

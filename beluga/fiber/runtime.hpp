@@ -1,15 +1,14 @@
 #pragma once
 /// `Runtime`: the worker threads that run fibers, the pool for blocking work, and their timers.
 ///
-/// Most programs never name it: the default runtime starts at the first use. An embedder makes its own and decides the
-/// thread counts:
+/// Most programs never name it: the default runtime starts at the first use. An embedder makes its own and
+/// decides the thread counts:
 ///
 ///     Runtime runtime{{.workers = 2, .blocking_threads = 8}};
 ///     auto answer = runtime.run([&] { return agent.invoke("hello"); });
 ///
-/// Rules: a fiber stays on its worker for life. Use after fork() is Error{failed_precondition}. No signal handler is
-/// installed.
-/// Thread-safety: all members from any thread.
+/// Rules: a fiber stays on its worker for life. Use after fork() is Error{failed_precondition}. No signal
+/// handler is installed. Thread-safety: all members from any thread.
 
 #include <cstddef>
 #include <memory>
@@ -28,12 +27,14 @@
 namespace beluga {
 
 struct RuntimeOptions {
-  unsigned workers = 0;             ///< threads that run fibers; 0: one per core, at most 4
-  unsigned blocking_threads = 64;   ///< most threads of the pool behind blocking(); started as needed
-  std::size_t stack_size = 0;       ///< bytes of virtual memory per fiber; 0: 256 KiB (1 MiB under sanitizers)
-  Clock* clock = nullptr;           ///< null: the machine's. Must outlive the runtime
-  Duration stall_report = std::chrono::milliseconds(250);  ///< a fiber that holds its worker longer is reported; 0: never
-  /// Called (from a watchdog thread) with the fiber's name and how long it has held its worker. Null: one line on stderr.
+  unsigned workers = 0;            ///< threads that run fibers; 0: one per core, at most 4
+  unsigned blocking_threads = 64;  ///< most threads of the pool behind blocking(); started as needed
+  std::size_t stack_size = 0;      ///< bytes of virtual memory per fiber; 0: 256 KiB (1 MiB under sanitizers)
+  Clock* clock = nullptr;          ///< null: the machine's. Must outlive the runtime
+  Duration stall_report =
+      std::chrono::milliseconds(250);  ///< a fiber that holds its worker longer is reported; 0: never
+  /// Called (from a watchdog thread) with the fiber's name and how long it has held its worker. Null: one
+  /// line on stderr.
   void (*on_stall)(std::string_view fiber, Duration held) = nullptr;
 };
 
@@ -45,8 +46,8 @@ struct ShutdownReport {
 };
 
 struct RuntimeStats {
-  std::size_t fibers = 0;           ///< alive now
-  std::size_t fibers_started = 0;   ///< since the start
+  std::size_t fibers = 0;          ///< alive now
+  std::size_t fibers_started = 0;  ///< since the start
   std::size_t blocking_running = 0;
   std::size_t blocking_queued = 0;
   std::size_t blocking_abandoned = 0;  ///< calls that ignored their cancellation and were taken over
@@ -66,8 +67,8 @@ class Runtime {
   /// Whether the caller is a fiber.
   static bool on_fiber() noexcept;
 
-  /// Runs `f` as a fiber and waits for it, from a plain thread or from a fiber (of any runtime). The fiber inherits the
-  /// caller's Context. What it throws is thrown here.
+  /// Runs `f` as a fiber and waits for it, from a plain thread or from a fiber (of any runtime). The fiber
+  /// inherits the caller's Context. What it throws is thrown here.
   template <class F>
   std::invoke_result_t<F&> run(F&& f) {
     using R = std::invoke_result_t<F&>;
@@ -80,7 +81,8 @@ class Runtime {
     }
   }
 
-  /// Cancels all fibers (cause: "runtime is shutting down"), waits up to `grace` for them and the pool, then stops.
+  /// Cancels all fibers (cause: "runtime is shutting down"), waits up to `grace` for them and the pool, then
+  /// stops.
   ShutdownReport shutdown(Duration grace);
   RuntimeStats stats() const;
   Clock& clock() const noexcept;
@@ -90,12 +92,13 @@ class Runtime {
 
  private:
   void run_and_wait(Function<void()> body);
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 /// Lets other ready fibers of this worker run. On a plain thread: std::this_thread::yield().
 void yield_now();
-/// Parks the caller. Throws Error{cancelled} or Error{deadline_exceeded} as soon as the current context says so.
+/// Parks the caller. Throws Error{cancelled} or Error{deadline_exceeded} as soon as the current context says
+/// so.
 void sleep_for(Duration duration);
 void sleep_until(TimePoint time);
 

@@ -4,11 +4,12 @@
 ///     Scope scope;
 ///     auto left  = scope.spawn("left",  [&] { return search(a); });
 ///     auto right = scope.spawn("right", [&] { return search(b); });
-///     use(left.get(), right.get());                       // the destructor joins; on failure it cancels first
+///     use(left.get(), right.get());                       // the destructor joins; on failure it cancels
+///     first
 ///
-/// The first child that throws cancels its siblings (cause: that error). join() rethrows it. The destructor cancels what
-/// still runs and waits for it. There is no detached work.
-/// Thread-safety: spawn/cancel from any thread or fiber; join and destruction by the owner only. Works on plain threads.
+/// The first child that throws cancels its siblings (cause: that error). join() rethrows it. The destructor
+/// cancels what still runs and waits for it. There is no detached work. Thread-safety: spawn/cancel from any
+/// thread or fiber; join and destruction by the owner only. Works on plain threads.
 
 #include <cstdint>
 #include <memory>
@@ -33,8 +34,9 @@ class Scope {
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
 
-  /// Starts a child fiber on the caller's worker (from a plain thread: on a worker that the runtime picks). `name` is
-  /// for traces and stall reports. The child inherits the caller's context, with this scope's cancellation added.
+  /// Starts a child fiber on the caller's worker (from a plain thread: on a worker that the runtime picks).
+  /// `name` is for traces and stall reports. The child inherits the caller's context, with this scope's
+  /// cancellation added.
   template <class F, class T = std::decay_t<std::invoke_result_t<F&>>>
   Future<T> spawn(std::string_view name, F f) {
     Promise<T> promise;

@@ -7,16 +7,18 @@
 ///     for (int& n : numbers) std::cout << n;
 ///
 /// Two kinds of producer, one type:
-///  - `generate(body)`: the body has a fiber stack of its own and runs only on its home worker (its creator's, else one the
-///    runtime picks). A pull from the same worker switches stacks; a pull from anywhere else is a rendezvous that may carry
-///    up to 64 ready elements.
-///  - `from(source)`: an object with `T* next()`; no stack, called on the puller's. For adaptors and ready data.
+///  - `generate(body)`: the body has a fiber stack of its own and runs only on its home worker (its
+///  creator's, else one the
+///    runtime picks). A pull from the same worker switches stacks; a pull from anywhere else is a rendezvous
+///    that may carry up to 64 ready elements.
+///  - `from(source)`: an object with `T* next()`; no stack, called on the puller's. For adaptors and ready
+///  data.
 ///
-/// A stream keeps the Context it was created in, whoever pulls it; the puller's own context bounds the wait. It shares
-/// ownership of all that it needs. A yielded element is valid until the next pull. Errors of the producer are thrown by
-/// next() once, after the elements before them. Destroying a stream cancels its producer at once (everything it waits for
-/// throws Error{cancelled}), waits for its unwinding and never throws.
-/// Thread-safety: one user at a time; may be handed between fibers and threads.
+/// A stream keeps the Context it was created in, whoever pulls it; the puller's own context bounds the wait.
+/// It shares ownership of all that it needs. A yielded element is valid until the next pull. Errors of the
+/// producer are thrown by next() once, after the elements before them. Destroying a stream cancels its
+/// producer at once (everything it waits for throws Error{cancelled}), waits for its unwinding and never
+/// throws. Thread-safety: one user at a time; may be handed between fibers and threads.
 
 #include <cstddef>
 #include <iterator>
@@ -31,7 +33,8 @@
 namespace beluga {
 
 namespace detail {
-/// The part of a generator that does not depend on T. An element is a `void*` that stays valid until the next resume.
+/// The part of a generator that does not depend on T. An element is a `void*` that stays valid until the next
+/// resume.
 class GeneratorCore {
  public:
   /// `body` is called on the home worker with this core; it calls yield(element).
@@ -54,8 +57,8 @@ class GeneratorCore {
 template <class T>
 class Yield {
  public:
-  /// Parks until the next pull. The puller may modify or move from the element. Throws Error{cancelled} once the stream
-  /// is destroyed: let it pass.
+  /// Parks until the next pull. The puller may modify or move from the element. Throws Error{cancelled} once
+  /// the stream is destroyed: let it pass.
   void operator()(T& element) { core_.yield(const_cast<std::remove_const_t<T>*>(std::addressof(element))); }
   void operator()(T&& element) { (*this)(element); }
 
@@ -118,7 +121,9 @@ class Stream {
       return *this;
     }
     void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& it, std::default_sentinel_t) noexcept { return it.element_ == nullptr; }
+    friend bool operator==(const Iterator& it, std::default_sentinel_t) noexcept {
+      return it.element_ == nullptr;
+    }
 
    private:
     friend class Stream;

@@ -1,7 +1,7 @@
 #pragma once
 /// Mutex, Semaphore, Latch-like Signal: between fibers and plain threads alike.
-/// A wait parks a fiber and blocks a plain thread; it obeys the current context (cancelled, deadline_exceeded are
-/// thrown). Waiters are served in order.
+/// A wait parks a fiber and blocks a plain thread; it obeys the current context (cancelled, deadline_exceeded
+/// are thrown). Waiters are served in order.
 
 #include <cstddef>
 #include <cstdint>

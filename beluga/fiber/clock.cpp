@@ -1,0 +1,83 @@
+#include "beluga/fiber/clock.hpp"
+
+#include <algorithm>
+
+#include "beluga/fiber/internal/manual_clock.hpp"
+
+namespace beluga {
+
+namespace {
+class SystemClock final : public Clock {
+ public:
+  TimePoint now() const noexcept override { return std::chrono::steady_clock::now(); }
+  WallTime wall() const noexcept override {
+    return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+  }
+};
+// The epoch of virtual time: a fixed date, so that tests print the same everywhere. 2026-01-01T00:00:00Z.
+constexpr WallTime kManualWall{std::chrono::seconds(1767225600)};
+// Not zero, so that "an hour ago" is representable and a default TimePoint is in the past.
+constexpr TimePoint kManualStart{std::chrono::hours(24)};
+}  // namespace
+
+Clock& Clock::system() noexcept {
+  static SystemClock clock;
+  return clock;
+}
+
+ManualClock::ManualClock(Mode mode) : state_(std::make_unique<State>(mode)) {
+  state_->now.store(kManualStart.time_since_epoch().count());
+}
+
+ManualClock::~ManualClock() = default;
+
+TimePoint ManualClock::now() const noexcept {
+  return TimePoint(Duration(state_->now.load()));
+}
+
+WallTime ManualClock::wall() const noexcept {
+  return kManualWall + std::chrono::duration_cast<std::chrono::microseconds>(now() - kManualStart);
+}
+
+ManualClock::Mode ManualClock::mode() const noexcept {
+  return state_->mode;
+}
+
+void ManualClock::advance(Duration by) {
+  const std::lock_guard lock(state_->mutex);
+  state_->set(now() + std::max(by, Duration::zero()));
+}
+
+void ManualClock::State::set(TimePoint time) noexcept {
+  now.store(time.time_since_epoch().count());
+  for (detail::ClockFollower* follower : followers)
+    if (follower->next_timer() <= time) follower->time_moved(time);
+}
+
+namespace detail {
+
+void ManualClockAccess::follow(ManualClock& clock, ClockFollower& follower) {
+  const std::lock_guard lock(clock.state_->mutex);
+  clock.state_->followers.push_back(&follower);
+}
+
+void ManualClockAccess::unfollow(ManualClock& clock, ClockFollower& follower) noexcept {
+  const std::lock_guard lock(clock.state_->mutex);
+  std::erase(clock.state_->followers, &follower);
+}
+
+void ManualClockAccess::jump_if_idle(ManualClock& clock) noexcept {
+  ManualClock::State& state = *clock.state_;
+  if (state.mode != ManualClock::Mode::jump_when_idle) return;
+  const std::lock_guard lock(state.mutex);
+  TimePoint next = TimePoint::max();
+  for (const ClockFollower* follower : state.followers) {
+    if (!follower->idle()) return;
+    next = std::min(next, follower->next_timer());
+  }
+  if (next != TimePoint::max()) state.set(std::max(next, clock.now()));
+}
+
+}  // namespace detail
+
+}  // namespace beluga

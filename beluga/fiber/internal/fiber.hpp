@@ -1,0 +1,105 @@
+#pragma once
+/// A fiber and the switch between fibers.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "beluga/base/function.hpp"
+#include "beluga/fiber/context.hpp"
+#include "beluga/fiber/internal/park.hpp"
+#include "beluga/fiber/internal/sanitizer.hpp"
+#include "beluga/fiber/internal/stack.hpp"
+
+namespace beluga::detail {
+
+struct Worker;
+
+/// Something handed to a worker from elsewhere. Intrusive: linked in one queue at a time.
+struct Task {
+  Task* next = nullptr;
+  void (*arrive)(Worker&, Task&) noexcept = nullptr;  ///< on the worker, outside fibers
+};
+
+/// Who waits at a ParkingSpot: a fiber or a thread.
+struct Waiter {
+  Wake wake = Wake::notified;
+  bool is_fiber = false;
+};
+
+/// A name that another thread (the watchdog) may read while it is written: torn at worst, never a race.
+class FiberName {
+ public:
+  static constexpr std::size_t kMost = 40;
+  void set(std::string_view name) noexcept {
+    char text[kMost] = {};
+    std::memcpy(text, name.data(), name.size() < kMost ? name.size() : kMost);
+    for (std::size_t i = 0; i < kWords; ++i) {
+      std::uint64_t word;
+      std::memcpy(&word, text + i * sizeof word, sizeof word);
+      words_[i].store(word, std::memory_order_relaxed);
+    }
+  }
+  std::string get() const {
+    char text[kMost];
+    for (std::size_t i = 0; i < kWords; ++i) {
+      const std::uint64_t word = words_[i].load(std::memory_order_relaxed);
+      std::memcpy(text + i * sizeof word, &word, sizeof word);
+    }
+    return std::string(text, ::strnlen(text, kMost));
+  }
+
+ private:
+  static constexpr std::size_t kWords = kMost / sizeof(std::uint64_t);
+  std::atomic<std::uint64_t> words_[kWords] = {};
+};
+
+struct Fiber : Task, Waiter {
+  /// The state of the C++ runtime that follows a stack: what __cxa_get_globals() points to (Itanium C++
+  /// ABI 2.2.2).
+  struct EhGlobals {
+    void* caught = nullptr;
+    unsigned int uncaught = 0;
+  };
+
+  void* machine = nullptr;   ///< saved registers, while not running
+  Fiber* resumer = nullptr;  ///< where suspend() goes
+  Worker* home = nullptr;
+  EhGlobals eh;
+  SanitizerFiber sanitizer;
+  Stack stack;
+  Context context;
+  ParkingSpot* parked_at = nullptr;  ///< where it waits interruptibly, for shutdown; home worker only
+  void (*on_shutdown)(Fiber&) noexcept =
+      nullptr;  ///< for fibers suspended outside a ParkingSpot (generators)
+  void* owner = nullptr;
+  Function<void()> body;
+  FiberName name;
+  Fiber* prev_alive = nullptr;
+  Fiber* next_alive = nullptr;
+  bool finished = false;
+  bool started = false;
+};
+
+/// Runs `fiber` on top of the caller until it suspends or ends. On its home worker only.
+void resume(Fiber& fiber);
+/// Goes back to whoever resumed the calling fiber.
+void suspend();
+/// The calling fiber, or null.
+Fiber* current_fiber() noexcept;
+
+/// Starts `body` as a fiber on `worker`. Any thread. The body must not throw.
+void spawn(Worker& worker, std::string_view name, Context context, Function<void()> body);
+/// As spawn(), but not made ready: the caller resumes it. Call on `worker`.
+Fiber& make_fiber(Worker& worker, std::string_view name, Context context, Function<void()> body);
+/// Makes a suspended fiber ready. Any thread.
+void make_ready(Fiber& fiber) noexcept;
+/// Ends a wait that the caller has won at the spot.
+void wake_up(Waiter& waiter, Wake wake) noexcept;
+
+[[noreturn]] void fatal(std::string_view message) noexcept;
+
+}  // namespace beluga::detail

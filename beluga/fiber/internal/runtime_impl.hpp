@@ -1,0 +1,61 @@
+#pragma once
+/// The inside of a Runtime.
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "beluga/fiber/internal/cancel_state.hpp"
+#include "beluga/fiber/internal/manual_clock.hpp"
+#include "beluga/fiber/internal/pool.hpp"
+#include "beluga/fiber/internal/worker.hpp"
+#include "beluga/fiber/runtime.hpp"
+
+namespace beluga {
+
+struct Runtime::Impl final : std::enable_shared_from_this<Runtime::Impl>, detail::ClockFollower {
+  explicit Impl(const RuntimeOptions& options);
+  ~Impl();
+
+  void start();
+  ShutdownReport shutdown(Duration grace);
+  /// Throws Error{failed_precondition} after shutdown or in a forked child.
+  void check_usable() const;
+  /// The caller's worker when it belongs to this runtime, else one in turn.
+  detail::Worker& pick_worker() noexcept;
+  void fiber_ended() noexcept;
+  std::size_t fibers_alive() const noexcept;
+  /// `context` with this runtime's own cancellation added, for work that enters from outside.
+  Context enter(const Context& context) const;
+
+  // What keeps a jumping clock from jumping: awake workers, pool jobs, pending I/O.
+  void begin_work() noexcept {
+    if (jumping) busy.fetch_add(1);
+  }
+  void end_work() noexcept {
+    if (jumping && busy.fetch_sub(1) == 1) detail::ManualClockAccess::jump_if_idle(*manual);
+  }
+  bool idle() const noexcept override { return busy.load() == 0; }
+  TimePoint next_timer() const noexcept override;
+  void time_moved(TimePoint now) noexcept override;
+
+  std::atomic<Runtime*> face{nullptr};  ///< null once destroyed (threads that could not be stopped live on)
+  const RuntimeOptions options;
+  Clock* clock;
+  ManualClock* manual = nullptr;  ///< when `clock` is one
+  bool jumping = false;
+  const unsigned fork_generation;
+  std::atomic<long> busy{0};
+  std::vector<std::unique_ptr<detail::Worker>> workers;
+  std::atomic<unsigned> next_worker{0};
+  std::shared_ptr<detail::Pool> pool;
+  std::shared_ptr<detail::CancelState> root = std::make_shared<detail::CancelState>();
+  std::atomic<bool> closing{false};
+  std::atomic<bool> stopped{false};
+  std::mutex mutex;
+  std::condition_variable changed;  ///< a fiber or pool job ended while closing
+};
+
+}  // namespace beluga

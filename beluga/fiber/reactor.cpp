@@ -1,0 +1,44 @@
+#include "beluga/fiber/internal/reactor.hpp"
+
+#include <atomic>
+
+#include "beluga/fiber/internal/runtime_impl.hpp"
+
+namespace beluga::detail {
+
+boost::asio::io_context& worker_io() {
+  Worker* const worker = this_thread_state.worker;
+  if (worker == nullptr) fatal("worker_io() was called outside a fiber");
+  return worker->io;
+}
+
+void on_worker(Function<void()> f) {
+  if (this_thread_state.worker != nullptr) return f();
+  Runtime::current().run(f);
+}
+
+unsigned per_worker_slot() {
+  static std::atomic<unsigned> next{0};
+  return next.fetch_add(1);
+}
+
+std::shared_ptr<void> per_worker(unsigned slot, std::shared_ptr<void> (*make)()) {
+  Worker* const worker = this_thread_state.worker;
+  if (worker == nullptr) fatal("per_worker() was called outside a worker");
+  if (worker->slots.size() <= slot) worker->slots.resize(slot + 1);
+  if (!worker->slots[slot]) {
+    auto made = make();  // may itself ask for slots and so move the vector
+    worker->slots[slot] = std::move(made);
+  }
+  return worker->slots[slot];
+}
+
+IoPending::IoPending() noexcept : runtime_(this_thread_state.runtime) {
+  if (runtime_ != nullptr) runtime_->begin_work();
+}
+
+IoPending::~IoPending() {
+  if (runtime_ != nullptr) runtime_->end_work();
+}
+
+}  // namespace beluga::detail
