@@ -17,6 +17,8 @@ void on_worker(Function<void()> f) {
   Runtime::current().run(f);
 }
 
+unsigned worker_count() { return static_cast<unsigned>(Runtime::current().impl().workers.size()); }
+
 unsigned per_worker_slot() {
   static std::atomic<unsigned> next{0};
   return next.fetch_add(1);

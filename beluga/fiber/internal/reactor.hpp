@@ -16,6 +16,9 @@ boost::asio::io_context& worker_io();
 /// Runs `f` on a worker as a fiber when the caller is a plain thread (and waits for it), else in place.
 void on_worker(Function<void()> f);
 
+/// Workers of Runtime::current(). Fibers that are started from a plain thread go to them in turn.
+unsigned worker_count();
+
 /// Object of one worker, made on first use there and destroyed with the worker, for per-loop state such as a
 /// connection pool: `static const auto kPool = per_worker_slot();`, then `per_worker(kPool, make)`.
 unsigned per_worker_slot();
