@@ -131,15 +131,7 @@ ShutdownReport Runtime::Impl::shutdown(Duration grace) {
   closing.store(true);
   root->cancel(Error(ErrorCode::cancelled, "runtime is shutting down"));
 
-  struct Begin final : detail::Task {};
-  for (auto& worker : workers) {
-    auto* task = new Begin;
-    task->arrive = [](detail::Worker& w, detail::Task& t) noexcept {
-      delete static_cast<Begin*>(&t);
-      w.start_shutdown();
-    };
-    worker->post(*task);
-  }
+  for (auto& worker : workers) worker->post(worker->shutdown_order);
   {
     std::unique_lock lock(mutex);
     changed.wait_until(lock, deadline, [&] { return fibers_alive() == 0; });

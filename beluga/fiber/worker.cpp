@@ -106,6 +106,7 @@ Worker::Worker(Runtime::Impl& r, unsigned i, std::size_t stack_size)
     : runtime(r), index(i), stacks(stack_size) {
   main.home = this;
   main.started = true;
+  shutdown_order.arrive = [](Worker& worker, Task&) noexcept { worker.start_shutdown(); };
 }
 
 Worker::~Worker() {
@@ -217,6 +218,7 @@ void Worker::run() {
     run_ready();
     if (ready_head_ != nullptr || ++rounds % kBatch == 0) io.poll();
   }
+  take_remote();  // orders that came late
   while (!slots.empty()) slots.pop_back();
   this_thread_state = {};
 }

@@ -73,6 +73,7 @@ struct Worker {
   std::size_t spares = 0;
   std::vector<std::shared_ptr<void>> slots;
   bool shutting_down = false;
+  Task shutdown_order;  ///< its arrival is start_shutdown()
 
   std::atomic<Task*> remote{nullptr};
   std::atomic<bool> sleeping{false};
