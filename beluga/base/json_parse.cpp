@@ -244,14 +244,17 @@ struct Json::Parser {
     if (!take('}')) {
       while (true) {
         if (at == end || *at != '"') fail(at, "expected a key in double quotes, found " + found());
-        const char* const key_at = at;
         Member& member = members.emplace_back();
         string(member.key);
         skip_space();
         if (!take(':')) fail(at, "expected ':' after the key, found " + found());
         skip_space();
         if (members.size() <= kFewKeys && repeated(members)) {
-          if (duplicates == DuplicateKeys::error) twice(key_at, member.key);
+          if (duplicates == DuplicateKeys::error) {
+            at = open;
+            --depth;
+            blame(std::string(member.key));
+          }
           Json last;
           value(last);
           const std::string key = std::move(member.key);
@@ -279,12 +282,6 @@ struct Json::Parser {
     for (std::size_t i = 0; i + 1 < members.size(); ++i)
       if (members[i].key == key) return true;
     return false;
-  }
-
-  [[noreturn]] void twice(const char* where, std::string_view key) const {
-    std::string text;
-    append_json_string(text, key.substr(0, 60));
-    fail(where, "the key " + text + " occurs twice in this object");
   }
 
   /// Finds duplicates in a large object in n log n: a hostile one must not cost n squared.
@@ -323,14 +320,19 @@ struct Json::Parser {
 
   /// Reads the object at `at` again, up to the second occurrence of `key`, to say where that is.
   [[noreturn]] void blame(const std::string& key) {
-    bool seen = false;
+    const char* first = nullptr;
     for (++at; true; ++at) {
       skip_space();
       const char* const key_at = at;
       std::string read;
       string(read);
-      if (read == key && seen) twice(key_at, key);
-      seen = seen || read == key;
+      if (read == key && first != nullptr) {
+        std::string text;
+        append_json_string(text, key.size() <= 60 ? key : key.substr(0, 60) + "...");
+        fail(key_at, "the key " + text + " occurs twice in this object; it is already in line " +
+                         std::to_string(1 + std::count(begin, first, '\n')));
+      }
+      if (read == key) first = key_at;
       skip_space();
       ++at;
       skip_space();

@@ -94,8 +94,9 @@ TEST(Json, SaysWhereAnErrorIs) {
 
 TEST(Json, RefusesDuplicateKeysUnlessToldThatTheLastWins) {
   EXPECT_EQ(error_of(R"({"a":1,"b":2,"a":3})"),
-            "line 1, column 14: the key \"a\" occurs twice in this object");
-  EXPECT_EQ(error_of(R"({"a":1,"\u0061":3})"), "line 1, column 8: the key \"a\" occurs twice in this object");
+            "line 1, column 14: the key \"a\" occurs twice in this object; it is already in line 1");
+  EXPECT_EQ(error_of(R"({"a":1,"\u0061":3})"),
+            "line 1, column 8: the key \"a\" occurs twice in this object; it is already in line 1");
   const Json::ParseOptions last{.duplicate_keys = Json::DuplicateKeys::last_wins};
   EXPECT_EQ(Json::parse(R"({"a":1,"b":2,"a":3,"c":4})", last).dump(), R"({"a":3,"b":2,"c":4})");
 }
@@ -105,7 +106,7 @@ TEST(Json, FindsDuplicateKeysInLargeObjects) {
   for (int i = 0; i < 1000; ++i) text += "\"key" + std::to_string(i) + "\":" + std::to_string(i) + ",\n";
   EXPECT_EQ(Json::parse(text + "\"x\":0}").size(), 1001U);
   EXPECT_EQ(error_of(text + "\"key7\":0}"),
-            "line 1001, column 1: the key \"key7\" occurs twice in this object");
+            "line 1001, column 1: the key \"key7\" occurs twice in this object; it is already in line 8");
   const Json::ParseOptions last{.duplicate_keys = Json::DuplicateKeys::last_wins};
   const Json read = Json::parse(text + "\"key7\":-1,\"key999\":-2,\"key7\":-3}", last);
   EXPECT_EQ(read.size(), 1000U);
