@@ -129,6 +129,13 @@ struct Connection::Impl {
     sqlite3_close_v2(db);
   }
 
+  /// Why the caller's own context ended the work, if it did.
+  std::optional<Error> interruption(std::string_view doing) const {
+    const auto check = attempt([] { Context::current().check(); });
+    if (check.ok()) return std::nullopt;
+    return check.error().with_context(fmt::format("database '{}': {}", path, doing));
+  }
+
   Error error(int code, std::string_view doing) const {
     const std::string_view text = db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code);
     const auto make = [&](ErrorCode error_code, std::string_view remedy) {
@@ -137,6 +144,7 @@ struct Connection::Impl {
     switch (code & 0xFF) {
       case SQLITE_BUSY:
       case SQLITE_LOCKED:
+        if (auto stopped = interruption(doing)) return *std::move(stopped);
         return make(ErrorCode::unavailable, "; another process holds it: end that one or try again")
             .with_retryable(true);
       case SQLITE_FULL:
@@ -155,11 +163,9 @@ struct Connection::Impl {
         return make(system != 0 ? code_of_errno(system) : ErrorCode::not_found,
                     "; choose another place with BELUGA_HOME");
       }
-      case SQLITE_INTERRUPT: {
-        if (auto stopped = attempt([] { Context::current().check(); }); !stopped.ok())
-          return stopped.error().with_context(fmt::format("database '{}': {}", path, doing));
+      case SQLITE_INTERRUPT:
+        if (auto stopped = interruption(doing)) return *std::move(stopped);
         return make(ErrorCode::cancelled, "");
-      }
       case SQLITE_IOERR:
         // A short write is how a quota (RLIMIT_FSIZE, a full network share) shows itself.
         if (const int system = sqlite3_system_errno(db);
