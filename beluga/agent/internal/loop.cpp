@@ -195,7 +195,7 @@ class Loop {
       return !std::holds_alternative<Reasoning>(part) && (text == nullptr || !text->text.empty());
     });
     if (!substance && !blocked) {
-      emit(StepFinished{.step = steps_, .reason = response.end.reason, .usage = response.end.usage});
+      finish_step(response.end);
       return empty_response(response);
     }
     empty_responses_ = 0;
@@ -205,14 +205,17 @@ class Loop {
       store(std::span(&message, 1), &response.end);
       request_.messages.push_back(message);
     }
-    emit(StepFinished{.step = steps_, .reason = response.end.reason, .usage = response.end.usage});
-
     if (message.find<ToolCall>() == nullptr) {
+      finish_step(response.end);
       complete(std::move(response));
       return true;
     }
     run_tools(response);
     return false;
+  }
+
+  void finish_step(const ResponseEnd& end) {
+    emit(StepFinished{.step = steps_, .reason = end.reason, .usage = end.usage});
   }
 
   ChatResponse ask_model() {
@@ -260,6 +263,7 @@ class Loop {
     for (const ToolCall* call : response.message.tool_calls()) calls_.push_back(*call);
     results_.assign(calls_.size(), std::nullopt);
     try {
+      finish_step(response.end);
       check_steps();
       check_budget("the tool calls");
       std::size_t runnable = calls_.size();

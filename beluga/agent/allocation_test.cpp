@@ -1,0 +1,77 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "beluga/agent/agent.hpp"
+#include "beluga/agent/internal/test_doubles.hpp"
+#include "beluga/fiber/runtime.hpp"
+
+namespace {
+std::atomic<std::size_t> allocations{0};
+}  // namespace
+
+// Counted for the whole test program. malloc beneath, so that sanitizers still see every block.
+void* operator new(std::size_t size) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* p = std::malloc(size != 0 ? size : 1)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+namespace beluga {
+namespace {
+
+constexpr int kWarmUp = 1000;
+constexpr int kTokens = 20'000;
+
+/// Yields one chunk again and again; allocates nothing itself.
+class SteadyModel final : public ChatModel {
+ public:
+  explicit SteadyModel(ChatChunk chunk) : chunk_(std::move(chunk)) {}
+  Stream<ChatChunk> stream(ChatRequest) override {
+    return Stream<ChatChunk>::from([chunk = chunk_, n = 0, end = ChatChunk(ResponseEnd{})]() mutable -> ChatChunk* {
+      ++n;
+      if (n <= kTokens) return &chunk;
+      return n == kTokens + 1 ? &end : nullptr;
+    });
+  }
+  const ModelInfo& info() const noexcept override { return info_; }
+
+ private:
+  ChatChunk chunk_;
+  ModelInfo info_{.provider = "test", .model = "steady"};
+};
+
+std::size_t allocations_of(ChatChunk chunk) {
+  const Agent agent{{.model = std::make_shared<SteadyModel>(std::move(chunk))}};
+  return Runtime::current().run([&] {
+    std::size_t before = 0;
+    std::size_t after = 0;
+    int tokens = 0;
+    for (const Event& event : agent.stream("go")) {
+      if (event.get_if<TextDelta>() == nullptr && event.get_if<ReasoningDelta>() == nullptr) continue;
+      ++tokens;
+      if (tokens == kWarmUp) before = allocations;
+      if (tokens == kTokens) after = allocations;
+    }
+    EXPECT_EQ(tokens, kTokens);
+    return after - before;
+  });
+}
+
+/// The answer's own text grows while it is folded: its buffer doubles, which is not per token.
+constexpr std::size_t kDoublings = 16;
+
+TEST(Allocation, NoneForATokenOfTextAfterWarmUp) {
+  EXPECT_LE(allocations_of(TextDelta{"a token longer than a small string"}), kDoublings);
+}
+
+TEST(Allocation, NoneForATokenOfReasoningAfterWarmUp) {
+  EXPECT_LE(allocations_of(ReasoningDelta{.text = "a token longer than a small string"}), kDoublings);
+}
+
+}  // namespace
+}  // namespace beluga
