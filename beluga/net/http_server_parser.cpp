@@ -111,7 +111,7 @@ struct HeadGrammar final : http::basic_parser<true> {
       ec = refuse(400, "Host is missing");
       return;
     }
-    head.keep_alive = keep_alive();
+    head.keep_alive = keep_alive() && !head.headers.has_token("Connection", "close");
     head.chunked = chunked();
     head.upgrade = upgrade();
     if (head.minor_version == 0) head.expects_continue = false;  // RFC 9110 section 10.1.1

@@ -57,6 +57,10 @@ class SocketStream {
 
   executor_type get_executor() noexcept { return io_->get_executor(); }
   detail::Socket& socket() noexcept { return *state_->socket; }
+  /// From now on writes go into a string, until release(): Beast signs its handshake with a Server header,
+  /// which we take out.
+  void hold_writes() { state_->held.emplace(); }
+  std::string release_writes() { return std::exchange(state_->held, std::nullopt).value_or(std::string()); }
 
   template <class Buffers, class Handler>
   void async_read_some(const Buffers& buffers, Handler&& handler) {
@@ -85,6 +89,7 @@ class SocketStream {
     std::unique_ptr<detail::Socket> socket;
     std::string pending;  ///< input that was read before the stream was made
     std::size_t position = 0;
+    std::optional<std::string> held;
   };
 
   static error_code code_of(const detail::IoResult& result) {
@@ -124,6 +129,15 @@ class SocketStream {
   template <class Handler>
   static void write_step(const std::shared_ptr<State>& state, asio::io_context& io,
                          std::array<std::string_view, 16> parts, std::size_t count, Handler&& handler) {
+    if (state->held) {
+      std::size_t n = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        state->held->append(parts[i]);
+        n += parts[i].size();
+      }
+      asio::post(io, beast::bind_handler(std::forward<Handler>(handler), error_code(), n));
+      return;
+    }
     const detail::IoResult result = state->socket->try_write(std::span(parts.data(), count));
     if (result.state == detail::IoState::ok) {
       asio::post(io, beast::bind_handler(std::forward<Handler>(handler), error_code(), result.bytes));
@@ -237,10 +251,12 @@ struct WebSocket::Core : std::enable_shared_from_this<Core> {
   bool reading = false, closing = false;
   std::deque<Outgoing> outbox;
   bool writing = false;
-  std::uint64_t pings = 0;
+  asio::steady_timer close_timer{io};
+  std::optional<WebSocketClose> verdict;  ///< why we close, when that is not what the peer answers
   std::vector<std::pair<std::string, Promise<void>>> awaiting_pong;
 
   // Shared.
+  std::atomic<int> receivers{0};
   Channel<WebSocketMessage> inbox{kReadAhead + 1};
   mutable std::mutex mutex;  ///< leaf: ended
   std::optional<WebSocketClose> ended;
@@ -282,6 +298,16 @@ struct WebSocket::Core : std::enable_shared_from_this<Core> {
     const auto data = incoming.data();
     message.data.assign(static_cast<const char*>(data.data()), data.size());
     incoming.consume(incoming.size());
+    // Beast 1.81 misses a character that is cut off by an empty last fragment.
+    if (!message.binary && !message.data.empty() && (message.data.back() & 0x80) != 0 &&
+        !is_valid_utf8(message.data)) {
+      verdict = WebSocketClose{1007, {}};
+      inbox.close(Error(ErrorCode::invalid_argument,
+                        "WebSocket: the peer broke the protocol: text that is not UTF-8"));
+      Promise<void> nobody;
+      enqueue({Kind::close, {}, 1007, std::move(nobody)});
+      return;
+    }
     if (incoming.capacity() > 64 * 1024) incoming.shrink_to_fit();
     (void)attempt([&] { inbox.try_send(std::move(message)); });
     read();
@@ -320,8 +346,9 @@ struct WebSocket::Core : std::enable_shared_from_this<Core> {
     {
       const std::lock_guard lock(mutex);
       if (ended) return;
-      ended = how;
+      ended = verdict ? *verdict : how;
     }
+    close_timer.cancel();
     if (error)
       inbox.close(*error);
     else
@@ -334,8 +361,10 @@ struct WebSocket::Core : std::enable_shared_from_this<Core> {
       outbox.back().done.fail(late);
       outbox.pop_back();
     }
-    stream.next_layer().socket();
-    if (gone) std::exchange(gone, nullptr)();
+    // Whoever closes, or is told of the peer's goodbye by receive(), knows; anybody else has to be stopped.
+    const bool told = closing || (!error && receivers > 0);
+    if (gone && !told) gone();
+    gone = nullptr;
   }
 
   void enqueue(Outgoing out) {
@@ -346,7 +375,10 @@ struct WebSocket::Core : std::enable_shared_from_this<Core> {
         out.done.fail(Error(ErrorCode::failed_precondition, "WebSocket: the connection is closed"));
       return;
     }
-    if (out.kind == Kind::close) closing = true;
+    if (out.kind == Kind::close) {
+      closing = true;
+      cut_after(limits.close_timeout);
+    }
     outbox.push_back(std::move(out));
     if (!writing) write();
   }
@@ -380,8 +412,8 @@ struct WebSocket::Core : std::enable_shared_from_this<Core> {
     outbox.pop_front();
     if (out.kind == Kind::close) {
       // In order: the peer's answer has been read, by this operation or by the pending read.
-      out.done.set();
       finish(ec ? ec : error_code(websocket::error::closed));
+      out.done.set();
       return;
     }
     if (ec) {
@@ -395,6 +427,13 @@ struct WebSocket::Core : std::enable_shared_from_this<Core> {
     else
       awaiting_pong.emplace_back(std::move(out.data), std::move(out.done));
     write();
+  }
+
+  void cut_after(Duration patience) {
+    close_timer.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(patience));
+    close_timer.async_wait([self = shared_from_this()](error_code ec) {
+      if (!ec && !self->has_ended()) self->cut();
+    });
   }
 
   void cut() {
@@ -428,20 +467,18 @@ WebSocket::~WebSocket() {
   asio::io_context& io = core_->io;
   asio::post(io, [core = std::move(core_)]() mutable {
     if (core->has_ended()) return;
-    auto timer = std::make_shared<asio::steady_timer>(core->io, std::chrono::seconds(1));
-    timer->async_wait([core, timer](error_code ec) {
-      if (!ec && !core->has_ended()) core->cut();
-    });
-    core->gone = [gone = std::move(core->gone), timer]() mutable {
-      timer->cancel();
-      if (gone) gone();
-    };
     Promise<void> nobody;
     core->enqueue({Core::Kind::close, {}, 1001, std::move(nobody)});
+    core->cut_after(std::chrono::seconds(1));
   });
 }
 
 std::optional<WebSocketMessage> WebSocket::receive() {
+  struct Waiting {
+    std::atomic<int>& count;
+    explicit Waiting(std::atomic<int>& receivers) : count(receivers) { ++count; }
+    ~Waiting() { --count; }
+  } waiting(core_->receivers);
   auto message = core_->inbox.receive();
   if (message) core_->on_worker_do([core = core_] { core->read(); });
   return message;
@@ -534,6 +571,20 @@ void wait_for(const std::shared_ptr<Arrival>& arrival, Function<void()> abandon)
   }
 }
 
+/// Waits until the socket is ready; on a fiber of this worker.
+void wait_ready(detail::Socket& socket, bool readable) {
+  auto arrival = std::make_shared<Arrival>();
+  auto ready = [arrival] {
+    arrival->done = true;
+    arrival->spot.notify();
+  };
+  if (readable)
+    socket.when_readable(std::move(ready));
+  else
+    socket.when_writable(std::move(ready));
+  wait_for(arrival, [] {});
+}
+
 }  // namespace
 
 void detail::check_websocket_handshake(const RequestHead& head, WebSocketServerOptions& options) {
@@ -566,11 +617,11 @@ WebSocket detail::accept_websocket(asio::io_context& io, std::unique_ptr<Socket>
   }
   core->stream.set_option(
       websocket::stream_base::decorator([chosen = core->subprotocol](websocket::response_type& response) {
-        response.erase(beast::http::field::server);
         if (!chosen.empty()) response.set(beast::http::field::sec_websocket_protocol, chosen);
       }));
   beast::http::request<beast::http::empty_body> request(beast::http::verb::get, head.target, 11);
   for (const auto& field : head.headers) request.insert(field.name, field.value);
+  core->stream.next_layer().hold_writes();
   auto arrival = std::make_shared<Arrival>();
   core->stream.async_accept(request, [arrival, core](error_code ec) {
     arrival->ec = ec;
@@ -580,6 +631,19 @@ WebSocket detail::accept_websocket(asio::io_context& io, std::unique_ptr<Socket>
   wait_for(arrival, [&] { core->stream.next_layer().socket().abort(); });
   if (arrival->ec)
     throw Error(ErrorCode::invalid_argument, "the WebSocket handshake failed: " + arrival->ec.message());
+  std::string answer = core->stream.next_layer().release_writes();
+  const std::size_t server = answer.find("\r\nServer: ");
+  if (server != std::string::npos) answer.erase(server, answer.find("\r\n", server + 2) - server);
+  for (std::string_view rest = answer; !rest.empty();) {
+    Socket& out = core->stream.next_layer().socket();
+    const IoResult result = out.try_write({&rest, 1});
+    if (result.state == IoState::ok)
+      rest.remove_prefix(result.bytes);
+    else if (result.state == IoState::want_read || result.state == IoState::want_write)
+      wait_ready(out, result.state == IoState::want_read);
+    else
+      throw Error(ErrorCode::cancelled, "client went away");
+  }
   core->start();
   return WebSocket(core);
 }
@@ -622,20 +686,6 @@ std::vector<Address> resolve(const std::string& host, const std::string& port) {
   }
   ::freeaddrinfo(list);
   return out;
-}
-
-/// Waits until the socket is ready; on a fiber of this worker.
-void wait_ready(detail::Socket& socket, bool readable) {
-  auto arrival = std::make_shared<Arrival>();
-  auto ready = [arrival] {
-    arrival->done = true;
-    arrival->spot.notify();
-  };
-  if (readable)
-    socket.when_readable(std::move(ready));
-  else
-    socket.when_writable(std::move(ready));
-  wait_for(arrival, [] {});
 }
 
 std::unique_ptr<detail::Socket> connect_tcp(asio::io_context& io, const Url& target) {
@@ -696,8 +746,8 @@ std::shared_ptr<WebSocket::Core> connect_here(const Url& target, const WebSocket
     offered.append(offered.empty() ? "" : ", ").append(own);
   }
   core->stream.set_option(websocket::stream_base::decorator([&](websocket::request_type& request) {
-    request.erase(beast::http::field::user_agent);
-    for (const auto& field : options.headers) request.insert(field.name, field.value);
+    request.set(beast::http::field::user_agent, "beluga");  // else Beast names itself and its version
+    for (const auto& field : options.headers) request.set(field.name, field.value);
     if (!offered.empty()) request.set(beast::http::field::sec_websocket_protocol, offered);
   }));
   auto response = std::make_shared<websocket::response_type>();

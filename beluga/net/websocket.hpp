@@ -5,7 +5,9 @@
 ///     socket.send_text("hello");
 ///     while (auto message = socket.receive()) handle(message->data);          // nullopt: the peer closed
 ///
-/// On a server: `WebSocket socket = response.upgrade();` inside a handler (http_server.hpp).
+/// On a server: `WebSocket socket = response.upgrade();` inside a handler (http_server.hpp). The handler's
+/// Context is cancelled ("client went away") when the peer is lost, and also when it closes in order while
+/// nobody waits in receive().
 ///
 /// Pings are answered, close frames returned and fragments joined without a call, also while nobody receives;
 /// a few messages are read ahead, then the peer has to wait. Text is checked to be UTF-8 in both directions.
