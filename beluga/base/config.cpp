@@ -20,8 +20,10 @@ using detail::ConfigNode;
 using detail::ConfigOrigin;
 using Kind = ConfigNode::Kind;
 
-/// The last part of "agent.openai.api_key" or "a[2]".
+/// The last name in "agent.openai.api_key", `a."x.api_key"` or "api_keys[2]".
 std::string_view last_part(std::string_view path) noexcept {
+  while (path.ends_with(']')) path = path.substr(0, path.rfind('['));
+  if (path.ends_with('"')) path.remove_suffix(1);
   const std::size_t dot = path.rfind('.');
   return dot == std::string_view::npos ? path : path.substr(dot + 1);
 }

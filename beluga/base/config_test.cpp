@@ -217,8 +217,9 @@ TEST_F(ConfigFile, ExplainsAFileThatCannotBeRead) {
 TEST(Config, RefusesDuplicateKeysNamingBothLines) {
   EXPECT_EQ(message_of([] { yaml("a: 1\nb: 2\na: 3\n"); }),
             "beluga.yaml:3:1: the key 'a' occurs twice; it is already set in line 1");
-  EXPECT_THAT(message_of([] { json("{\"a\": 1,\n \"a\": 2}"); }),
-              HasSubstr("beluga.json:2:2: the key \"a\" occurs twice in this object; it is already in line 1"));
+  EXPECT_THAT(
+      message_of([] { json("{\"a\": 1,\n \"a\": 2}"); }),
+      HasSubstr("beluga.json:2:2: the key \"a\" occurs twice in this object; it is already in line 1"));
   EXPECT_THAT(message_of([] { toml("a = 1\na = 2\n"); }), HasSubstr("beluga.toml:2:"));
 }
 
@@ -228,6 +229,8 @@ TEST(Config, GivesTheLineOfASyntaxErrorInEveryFormat) {
               HasSubstr("beluga.yaml:1:1: expected a map of keys and values"));
   EXPECT_THAT(message_of([] { json("{\"a\":\n  tru}"); }), HasSubstr("beluga.json:2:3: expected a value"));
   EXPECT_THAT(message_of([] { toml("a = 1\nb =\n"); }), HasSubstr("beluga.toml:2:"));
+  EXPECT_THAT(message_of([] { yaml(std::string_view("a: 1\nb: x\0y", 11)); }),
+              HasSubstr("beluga.yaml:2:5: a control character"));
   EXPECT_THAT(message_of([] { yaml("a: 1\n---\nb: 2\n"); }), HasSubstr("a configuration is one document"));
   EXPECT_THAT(message_of([] { yaml("a: !custom 1\n"); }), HasSubstr("the tag"));
   EXPECT_THAT(message_of([] { yaml("<<: {a: 1}\n"); }), HasSubstr("merge keys"));
@@ -302,6 +305,9 @@ TEST(Config, NeverShowsASecret) {
   for (const char* key : {"api_key", "other"})
     EXPECT_THAT(message_of([&] { config["openai"][key].get<int>(); }), HasSubstr("found [redacted]")) << key;
   EXPECT_THAT(message_of([&] { config["openai"]["api_key"].one_of({"a", "b"}); }), Not(HasSubstr("hunter2")));
+  const Config odd = yaml("\"x.api_key\": hunter2\npassword: [hunter2]\n");
+  EXPECT_THAT(message_of([&] { odd["x.api_key"].get<int>(); }), HasSubstr("found [redacted]"));
+  EXPECT_THAT(message_of([&] { odd["password"].items()[0].get<int>(); }), HasSubstr("found [redacted]"));
   EXPECT_THROW(config.check_all_used(), Error) << "a dump must not count as use";
 }
 

@@ -151,6 +151,15 @@ class YamlReader final : public YAML::EventHandler {
 }  // namespace
 
 ConfigNodePtr read_config_yaml(std::string_view text, const std::string& name) {
+  // YAML 1.2 section 5.1 allows no others; yaml-cpp takes some for the end of the text or for another
+  // encoding.
+  for (std::size_t i = 0, line = 1; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c == '\n') ++line;
+    if ((c < 0x20 && c != '\n' && c != '\t' && c != '\r') || c == 0x7F)
+      config_fail(name, line, i - (text.substr(0, i).rfind('\n') + 1) + 1,
+                  "a control character; YAML allows none here");
+  }
   YamlReader reader(std::make_shared<const std::string>(name));
   try {
     std::istringstream in{std::string(text)};
