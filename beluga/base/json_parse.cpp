@@ -8,6 +8,7 @@
 #include "beluga/base/internal/json_number.hpp"
 #include "beluga/base/internal/utf8.hpp"
 #include "beluga/base/json.hpp"
+#include "beluga/base/utf8.hpp"
 
 namespace beluga {
 namespace {
@@ -55,12 +56,17 @@ struct Json::Parser {
   std::string found() const {
     if (at == end) return "the end of the text";
     const auto c = static_cast<unsigned char>(*at);
+    std::string out;
     if (c < 0x20 || c == 0x7F) {
       constexpr std::string_view kHex = "0123456789ABCDEF";
-      return std::string("the control character U+00") + kHex[c >> 4U] + kHex[c & 15U];
+      out.append("the control character U+00").append(1, kHex[c >> 4U]).append(1, kHex[c & 15U]);
+      return out;
     }
     const auto rest = std::string_view(at, static_cast<std::size_t>(end - at));
-    return "'" + std::string(rest.substr(0, std::max<std::size_t>(detail::utf8_step(rest).length, 1))) + "'";
+    out.append("'")
+        .append(rest.substr(0, std::max<std::size_t>(detail::utf8_step(rest).length, 1)))
+        .append("'");
+    return out;
   }
 
   void skip_space() noexcept {
@@ -118,7 +124,7 @@ struct Json::Parser {
     if (length == 0) {
       if (*at != '-' && (*at < '0' || *at > '9')) fail(at, "expected a value, found " + found());
       const std::size_t stop = std::min(rest.find_first_of(",]} \t\r\n"), std::size_t{40});
-      fail(at, "'" + detail::sanitized_utf8(rest.substr(0, stop)) + "' is not a JSON number");
+      fail(at, std::string("'").append(truncate_utf8(rest, stop)).append("' is not a JSON number"));
     }
     ::new (&out.string_) std::string(at, length);
     out.kind_ = Kind::number;
@@ -244,6 +250,8 @@ struct Json::Parser {
     if (!take('}')) {
       while (true) {
         if (at == end || *at != '"') fail(at, "expected a key in double quotes, found " + found());
+        if (members.empty())
+          members.reserve(4);  // growing from one by one costs three allocations up to here
         Member& member = members.emplace_back();
         string(member.key);
         skip_space();
