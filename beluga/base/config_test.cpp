@@ -19,6 +19,20 @@ void from_config(const beluga::Config& config, Budget& out) {
 }
 }  // namespace my
 
+// As in docs/configuration.md.
+namespace docs {
+struct AgentSettings {
+  int max_steps = 10;
+  std::chrono::milliseconds timeout{30'000};
+  std::vector<std::string> tools;
+};
+void from_config(const beluga::Config& config, AgentSettings& out) {
+  out.max_steps = config["max_steps"].in_range(1, 1000).get_or(out.max_steps);
+  out.timeout = config["timeout"].get_or(out.timeout);
+  out.tools = config["tools"].get_or(out.tools);
+}
+}  // namespace docs
+
 namespace beluga {
 namespace {
 
@@ -318,6 +332,20 @@ TEST(Config, FillsStructsThroughFromConfig) {
   EXPECT_THAT(
       message_of([&] { config["all"].get<std::vector<my::Budget>>(); }),
       HasSubstr("beluga.yaml:2:36: all[1].steps: expected a whole number from 1 to 100, found \"200\""));
+}
+
+TEST(Config, ReadsTheExampleOfTheDocumentation) {
+  const Config config = toml(
+      "[agent]\nmodel = 'x'\nmax_steps = 12\ntimeout = '1m30s'\ntools = ['read_file', "
+      "'calculator']\n[openai]\napi_key = 'k'\n");
+  const auto settings = config["agent"].get_or(docs::AgentSettings{});
+  EXPECT_EQ(settings.max_steps, 12);
+  EXPECT_EQ(settings.timeout, 90s);
+  EXPECT_EQ(settings.tools.size(), 2U);
+  EXPECT_EQ(config["none"].get_or(docs::AgentSettings{}).max_steps, 10);
+  EXPECT_EQ(config.at("openai").at("api_key").get<Secret>().reveal(), "k");
+  EXPECT_EQ(message_of([&] { config.check_all_used(); }),
+            "beluga.toml:2:1: agent.model: unknown key; known: max_steps, timeout, tools");
 }
 
 TEST(Config, OffersChoicesAndOwnErrors) {
