@@ -168,14 +168,20 @@ Json Json::object(std::initializer_list<Member> members) {
 }
 
 Json Json::object(std::vector<Member> members) {
-  if (members.size() > 1) {
+  const auto twice = [](std::string_view key) {
+    raise(Error(ErrorCode::invalid_argument, "Json::object: the key " + shown(key) + " is given twice"));
+  };
+  if (members.size() <= detail::kFewKeys) {
+    for (std::size_t i = 1; i < members.size(); ++i)
+      for (std::size_t j = 0; j < i; ++j)
+        if (members[i].key == members[j].key) twice(members[i].key);
+  } else {
     std::vector<std::string_view> keys;
     keys.reserve(members.size());
     for (const Member& member : members) keys.emplace_back(member.key);
     std::sort(keys.begin(), keys.end());
-    const auto twice = std::adjacent_find(keys.begin(), keys.end());
-    if (twice != keys.end())
-      raise(Error(ErrorCode::invalid_argument, "Json::object: the key " + shown(*twice) + " is given twice"));
+    const auto same = std::adjacent_find(keys.begin(), keys.end());
+    if (same != keys.end()) twice(*same);
   }
   Json out;
   ::new (&out.object_) std::vector<Member>(std::move(members));

@@ -13,9 +13,6 @@
 namespace beluga {
 namespace {
 constexpr unsigned kDepthLimit = 512;
-/// Up to here a new key is compared with all before it; beyond, keys are sorted once at the end of the
-/// object.
-constexpr std::size_t kFewKeys = 24;
 }  // namespace
 
 struct Json::Parser {
@@ -257,7 +254,7 @@ struct Json::Parser {
         skip_space();
         if (!take(':')) fail(at, "expected ':' after the key, found " + found());
         skip_space();
-        if (members.size() <= kFewKeys && repeated(members)) {
+        if (members.size() <= detail::kFewKeys && repeated(members)) {
           if (duplicates == DuplicateKeys::error) {
             at = open;
             --depth;
@@ -279,7 +276,7 @@ struct Json::Parser {
         if (take('}')) break;
         fail(at, "expected ',' or '}', found " + found());
       }
-      if (members.size() > kFewKeys) unique_keys(members, open);
+      if (members.size() > detail::kFewKeys) unique_keys(members, open);
     }
     --depth;
   }

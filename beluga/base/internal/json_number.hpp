@@ -1,11 +1,15 @@
 #pragma once
 /// The value of a JSON number, taken from its text without rounding.
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 namespace beluga::detail {
+
+/// Up to here the keys of an object are compared with each other for duplicates; beyond, they are sorted.
+inline constexpr std::size_t kFewKeys = 24;
 
 /// sign * digits * 10^exponent, where the digits are those of `text` that are neither leading nor trailing
 /// zeros. Two numbers are equal exactly when these parts are.
