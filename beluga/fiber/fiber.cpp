@@ -4,6 +4,7 @@
 
 #include <boost/context/detail/fcontext.hpp>
 #include <cstdlib>
+#include <string>
 
 #include "beluga/fiber/internal/runtime_impl.hpp"
 
@@ -46,6 +47,12 @@ void switch_to(Fiber& from, Fiber& to) noexcept {
   after_switch(from, back_from);
 }
 
+[[noreturn]] void report_overflow(const Fiber& fiber) noexcept {
+  fatal("fiber '" + fiber.name.get() + "' overflowed its stack of " +
+        std::to_string(fiber.stack.size / 1024) +
+        " KiB: raise RuntimeOptions::stack_size, or run deep recursion with blocking()");
+}
+
 void enter(machine::transfer_t transfer) noexcept {
   Fiber& from = *static_cast<Fiber*>(transfer.data);
   from.machine = transfer.fctx;
@@ -82,10 +89,12 @@ void prepare(Fiber& fiber, Worker& worker, std::string_view name, Context contex
   worker.fibers_started.fetch_add(1, std::memory_order_relaxed);
 }
 
-/// Gives the fiber its stack; on its worker, before its first run.
-void set_up(Fiber& fiber) {
+/// Gives the fiber its stack; on its worker, before its first run, so that fibers that run one after another
+/// share one.
+void set_up(Fiber& fiber) noexcept {
   Worker& worker = *fiber.home;
-  fiber.stack = worker.stacks.take();
+  if (auto error = attempt([&] { fiber.stack = worker.stacks.take(); }); !error.ok())
+    fatal(error.error().what());
   worker.stacks_pooled.store(worker.stacks.pooled(), std::memory_order_relaxed);
   fiber.machine = machine::make_fcontext(fiber.stack.top() - kHeadRoom, fiber.stack.size - kHeadRoom, &enter);
 #if defined(BELUGA_ASAN)
@@ -140,6 +149,7 @@ void resume(Fiber& fiber) {
   worker.current = &self;
   state.fiber = &self == &worker.main ? nullptr : &self;
   worker.running.store(state.fiber, std::memory_order_relaxed);
+  if (!fiber.stack.guarded && !stack_intact(fiber.stack, fiber.machine)) report_overflow(fiber);
   if (fiber.finished) worker.release(fiber);
 }
 

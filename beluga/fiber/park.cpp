@@ -114,10 +114,7 @@ Wake ParkingSpot::wait_as_fiber(std::optional<TimePoint> until, bool deaf) {
   Worker& worker = *self.home;
   const Limits limits = limits_of(self.context, until, deaf);
   if (!deaf) {
-    if (worker.shutting_down) {
-      yield_now();  // a fiber that goes on waiting must not keep the worker from its loop
-      return Wake::cancelled;
-    }
+    if (worker.shutting_down) return Wake::cancelled;
     if (limits.cancel != nullptr && limits.cancel->cancelled()) return Wake::cancelled;
     if (limits.until != TimePoint::max() && worker.runtime.clock->now() >= limits.until)
       return limits.at_until;
@@ -237,6 +234,8 @@ void throw_if_interrupted(Wake wake) {
   if (wake == Wake::deadline)
     raise(Error(ErrorCode::deadline_exceeded, "the deadline of this context passed while it waited"));
   if (wake != Wake::cancelled) return;
+  // A fiber that catches this and waits again, for ever, must not keep its worker from the loop.
+  if (const Fiber* const fiber = current_fiber(); fiber != nullptr && fiber->home->shutting_down) yield_now();
   const Context& context = current_context();
   if (const CancelState* state = ContextAccess::cancel_state(context))
     if (auto cause = state->why()) raise(*std::move(cause));

@@ -17,7 +17,9 @@ void on_worker(Function<void()> f) {
   Runtime::current().run(f);
 }
 
-unsigned worker_count() { return static_cast<unsigned>(Runtime::current().impl().workers.size()); }
+unsigned worker_count() {
+  return static_cast<unsigned>(Runtime::current().impl().workers.size());
+}
 
 unsigned per_worker_slot() {
   static std::atomic<unsigned> next{0};

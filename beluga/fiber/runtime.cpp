@@ -70,10 +70,11 @@ void Runtime::Impl::start() {
       self->changed.notify_all();
     });
   }
+  watchdog.start(workers, options.stall_report, options.on_stall);
 }
 
 void Runtime::Impl::check_usable() const {
-  if (fork_generation != g_forks.load(std::memory_order_relaxed)) {
+  if (in_forked_child()) {
     raise(Error(ErrorCode::failed_precondition,
                 "this runtime was started before fork(); its threads do not exist in the child. Start it "
                 "after fork(), or "
@@ -81,6 +82,10 @@ void Runtime::Impl::check_usable() const {
   }
   if (closing.load(std::memory_order_acquire))
     raise(Error(ErrorCode::failed_precondition, "the runtime has been shut down"));
+}
+
+bool Runtime::Impl::in_forked_child() const noexcept {
+  return fork_generation != g_forks.load(std::memory_order_relaxed);
 }
 
 detail::Worker& Runtime::Impl::pick_worker() noexcept {
@@ -190,6 +195,7 @@ ShutdownReport Runtime::Impl::shutdown(Duration grace) {
     else
       worker->thread.detach();  // held by a fiber that never returned; reported above
   }
+  watchdog.stop();
   if (manual != nullptr) detail::ManualClockAccess::unfollow(*manual, *this);
   return report;
 }
@@ -200,6 +206,11 @@ Runtime::Runtime(RuntimeOptions options) : impl_(std::make_shared<Impl>(options)
 }
 
 Runtime::~Runtime() {
+  if (impl_->in_forked_child()) {
+    // Its threads are not here to be stopped, its locks may be held for ever: leave all as it is.
+    static_cast<void>(new std::shared_ptr<Impl>(impl_));
+    return;
+  }
   impl_->shutdown(std::chrono::seconds(1));
   impl_->face.store(nullptr);
 }

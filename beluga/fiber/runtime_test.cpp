@@ -1,12 +1,19 @@
 #include "beluga/fiber/runtime.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "beluga/fiber/internal/park.hpp"
+#include "beluga/fiber/internal/reactor.hpp"
 #include "beluga/fiber/scope.hpp"
 
 namespace beluga {
@@ -131,6 +138,189 @@ TEST(Runtime, ANestedWaitMayOutliveItsOwnDeadlineOnlyByThrowing) {
     EXPECT_EQ(result.error().code(), ErrorCode::deadline_exceeded);
     EXPECT_EQ(clock.now() - start, 5s);
   });
+}
+
+TEST(Runtime, IsRefusedAfterShutdown) {
+  Runtime runtime{{.workers = 1}};
+  runtime.shutdown(1s);
+  const auto result = attempt([&] { runtime.run([] {}); });
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code(), ErrorCode::failed_precondition);
+}
+
+TEST(Runtime, ShutdownNamesTheFibersThatDoNotStopAndServesThemToTheirEnd) {
+  std::atomic<bool> release{false};
+  std::atomic<bool> started{false};
+  std::thread user;
+  ShutdownReport report;
+  {
+    Runtime runtime{{.workers = 1, .stall_report = 0ms}};
+    user = std::thread([&] {
+      runtime.run([&] {
+        Scope scope(Scope::OnFailure::keep_going);
+        scope.spawn("stubborn", [&] {
+          started = true;
+          while (!release) std::this_thread::yield();
+        });
+        static_cast<void>(attempt([&] { scope.join(); }));
+      });
+    });
+    while (!started) std::this_thread::yield();
+    report = runtime.shutdown(10ms);
+  }
+  EXPECT_FALSE(report.clean());
+  EXPECT_THAT(report.fibers, testing::Contains("stubborn"));
+  release = true;
+  user.join();
+}
+
+TEST(Runtime, UseAfterForkIsAClearError) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {});
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto result = attempt([&] { runtime.run([] {}); });
+    const bool clear = !result.ok() && result.error().code() == ErrorCode::failed_precondition &&
+                       result.error().message().find("fork") != std::string::npos;
+    ::_exit(clear ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST(Runtime, MayBeDestroyedInAForkedChild) {
+  auto runtime = std::make_unique<Runtime>(RuntimeOptions{.workers = 1});
+  const pid_t child = ::fork();
+  if (child == 0) {
+    runtime.reset();
+    ::_exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+std::atomic<bool> g_stall_seen{false};
+std::string g_stalled;
+
+TEST(Runtime, AStallIsReportedWithTheFibersName) {
+  g_stall_seen = false;
+  Runtime runtime{{.workers = 1, .stall_report = 20ms, .on_stall = [](std::string_view fiber, Duration held) {
+                     EXPECT_GE(held, 20ms);
+                     g_stalled = fiber;
+                     g_stall_seen = true;
+                   }}};
+  runtime.run([] {
+    Scope scope;
+    scope.spawn("hog", [] {
+      while (!g_stall_seen) {
+      }
+    });
+    scope.join();
+  });
+  EXPECT_EQ(g_stalled, "hog");
+}
+
+TEST(Runtime, AWaitingFiberIsNoStall) {
+  g_stall_seen = false;
+  Runtime runtime{{.workers = 1, .stall_report = 5ms, .on_stall = [](std::string_view, Duration) {
+                     g_stall_seen = true;
+                   }}};
+  runtime.run([] { sleep_for(60ms); });
+  EXPECT_FALSE(g_stall_seen);
+}
+
+TEST(Runtime, ComesAndGoesManyTimes) {
+  for (int i = 0; i < 100; ++i) {
+    Runtime runtime{{.workers = 2}};
+    Scope scope;
+    if (i % 2 == 0) {
+      EXPECT_EQ(runtime.run([i] {
+        yield_now();
+        return i;
+      }),
+                i);
+    }
+  }
+}
+
+TEST(Runtime, RealSleepsEndInTimeAndInOrder) {
+  Runtime runtime{{.workers = 1}};
+  std::vector<int> order;
+  const auto start = std::chrono::steady_clock::now();
+  runtime.run([&] {
+    Scope scope;
+    for (const int ms : {9, 3, 6})
+      scope.spawn("sleeper", [&order, ms] {
+        sleep_for(std::chrono::milliseconds(ms));
+        order.push_back(ms);
+      });
+    scope.join();
+  });
+  EXPECT_EQ(order, (std::vector{3, 6, 9}));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 9ms);
+}
+
+TEST(Runtime, AClockThatStandsStillMovesByAdvanceOnly) {
+  ManualClock clock;
+  Runtime runtime{{.workers = 1, .clock = &clock}};
+  std::atomic<int> stage{0};
+  std::thread user([&] {
+    runtime.run([&] {
+      stage = 1;
+      sleep_for(10s);
+      stage = 2;
+    });
+  });
+  while (stage == 0) std::this_thread::yield();
+  clock.advance(9s);
+  EXPECT_EQ(stage, 1);
+  while (stage == 1) clock.advance(1s);  // the first may come before the sleep has begun
+  user.join();
+  EXPECT_EQ(stage, 2);
+}
+
+TEST(Runtime, AJumpingClockWaitsForPendingIo) {
+  ManualClock clock{ManualClock::Mode::jump_when_idle};
+  Runtime runtime{{.workers = 2, .clock = &clock}};
+  const TimePoint start = clock.now();
+  runtime.run([&] {
+    std::optional<detail::IoPending> io(std::in_place);
+    detail::ParkingSpot spot;
+    std::thread peer([&] {
+      std::this_thread::sleep_for(5ms);  // a peer outside the runtime takes real time
+      spot.notify();
+    });
+    EXPECT_EQ(spot.wait(clock.now() + 1s), detail::Wake::notified);
+    EXPECT_EQ(clock.now(), start);
+    peer.join();
+    io.reset();
+    EXPECT_EQ(spot.wait(clock.now() + 1s), detail::Wake::timeout);
+    EXPECT_EQ(clock.now() - start, 1s);
+  });
+}
+
+TEST(Runtime, PerWorkerObjectsAreMadeOnceAndDestroyedWithTheirWorker) {
+  static std::atomic<int> alive{0};
+  static const unsigned kSlot = detail::per_worker_slot();
+  struct Thing {
+    Thing() { ++alive; }
+    ~Thing() { --alive; }
+  };
+  {
+    Runtime runtime{{.workers = 2}};
+    const auto make = [] { return std::shared_ptr<void>(std::make_shared<Thing>()); };
+    for (int i = 0; i < 10; ++i) {
+      runtime.run([&] {
+        void* const first = detail::per_worker(kSlot, make).get();
+        yield_now();
+        EXPECT_EQ(detail::per_worker(kSlot, make).get(), first);
+      });
+    }
+    EXPECT_EQ(alive, 2);
+  }
+  EXPECT_EQ(alive, 0);
 }
 
 }  // namespace

@@ -8,22 +8,73 @@
 namespace beluga::detail {
 
 namespace {
+
 enum class State : unsigned char {
-  idle,     // before the first pull, or suspended in yield; the next pull resumes it
+  idle,  // before the first pull, or suspended in yield with nothing left to take; the next pull resumes it
   running,  // a pull is being served: the body runs or waits for something
   ready,    // suspended in yield, its element not yet taken
   done,     // the body has returned
 };
-}
 
-struct GeneratorCore::Impl {
-  Impl(GeneratorCore& core, Function<void(GeneratorCore&)> b);
+/// Elements on their way to a puller on another thread: one producer, one consumer. The element that the
+/// consumer holds keeps its slot until the next pull.
+class ElementRing {
+ public:
+  explicit ElementRing(const ElementType& type)
+      : type_(type),
+        memory_(static_cast<std::byte*>(::operator new(kSlots* type.size, std::align_val_t(type.align)))) {}
+  ~ElementRing() {
+    while (head_.load(std::memory_order_relaxed) != tail_.load(std::memory_order_acquire)) pop();
+    ::operator delete(memory_, std::align_val_t(type_.align));
+  }
+  ElementRing(const ElementRing&) = delete;
+  ElementRing& operator=(const ElementRing&) = delete;
 
+  // The producer's side.
+  bool full() const noexcept {
+    return tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_acquire) == kSlots;
+  }
+  void push(void* element) noexcept {
+    const std::size_t tail = tail_.load(std::memory_order_relaxed);
+    type_.move(slot(tail), element);
+    tail_.store(tail + 1, std::memory_order_release);
+  }
+  // The consumer's side.
+  void* front() const noexcept {
+    const std::size_t head = head_.load(std::memory_order_relaxed);
+    return head == tail_.load(std::memory_order_acquire) ? nullptr : slot(head);
+  }
+  void pop() noexcept {
+    const std::size_t head = head_.load(std::memory_order_relaxed);
+    type_.destroy(slot(head));
+    head_.store(head + 1, std::memory_order_release);
+  }
+
+ private:
+  static constexpr std::size_t kSlots = 64;
+  void* slot(std::size_t i) const noexcept { return memory_ + i % kSlots * type_.size; }
+  const ElementType& type_;
+  std::byte* memory_;
+  std::atomic<std::size_t> head_{0};
+  std::atomic<std::size_t> tail_{0};
+};
+
+}  // namespace
+
+struct GeneratorCore::Impl : std::enable_shared_from_this<Impl> {
+  Impl(GeneratorCore& core, Function<void(GeneratorCore&)> b, const ElementType* t);
+
+  bool here() const noexcept {
+    return this_thread_state.worker == &home && this_thread_state.fiber != nullptr;
+  }
+  void start();
   void resume_or_enqueue();
-  void* take(State seen);
+  void run_body() noexcept;
+  static void on_shutdown(Fiber& fiber) noexcept;
 
   GeneratorCore& core;
   Function<void(GeneratorCore&)> body;
+  const ElementType* const type;
   std::shared_ptr<Runtime::Impl> runtime;
   Worker& home;
   std::shared_ptr<CancelState> cancel_state;
@@ -35,42 +86,59 @@ struct GeneratorCore::Impl {
   bool direct = false;  ///< the puller is below the body on this worker: yield returns to it by a switch
   std::atomic<State> state{State::idle};
   std::atomic<bool> stopping{false};
+  // For pulls from elsewhere. The body runs ahead only while `demand` stands: from such a pull until it is
+  // served.
+  std::unique_ptr<ElementRing> ring;
+  bool holding = false;  ///< the puller's element is the ring's first
+  std::atomic<bool> demand{false};
   ParkingSpot pulled;
 };
 
-GeneratorCore::Impl::Impl(GeneratorCore& c, Function<void(GeneratorCore&)> b)
+GeneratorCore::Impl::Impl(GeneratorCore& c, Function<void(GeneratorCore&)> b, const ElementType* t)
     : core(c),
       body(std::move(b)),
+      type(t),
       runtime(Runtime::current().impl().shared_from_this()),
       home(runtime->pick_worker()),
-      cancel_state(make_cancel_state(CancelAccess::state(Context::current().cancel_token()), nullptr)),
-      context(runtime->enter(Context::current().with_cancel(CancelAccess::token(cancel_state)))) {}
+      cancel_state(make_cancel_state(CancelAccess::state(current_context().cancel_token()), nullptr)),
+      context(runtime->enter(current_context().with_cancel(CancelAccess::token(cancel_state)))) {}
 
-GeneratorCore::GeneratorCore(Function<void(GeneratorCore&)> body)
-    : impl_(std::make_unique<Impl>(*this, std::move(body))) {}
+GeneratorCore::GeneratorCore(Function<void(GeneratorCore&)> body, const ElementType* type)
+    : impl_(std::make_shared<Impl>(*this, std::move(body), type)) {}
 
-/// Lets the body run. Precondition: the caller has moved `state` from idle or ready to running.
-void GeneratorCore::Impl::resume_or_enqueue() {
-  if (fiber == nullptr) {
-    runtime->check_usable();
-    fiber = &make_fiber(home, "generator", context, [this] {
-      auto result = attempt([this] { body(core); });
-      body = nullptr;
-      if (!result.ok()) error = result.error();
-      element = nullptr;
-      state.store(State::done, std::memory_order_release);
-      // A puller on this worker is returned to by the end of the fiber; it cannot destroy *this before that.
-      if (!direct) pulled.notify();
-    });
-    fiber->on_shutdown = [](Fiber& f) noexcept {
-      auto& self = *static_cast<Impl*>(f.owner);
-      State idle = State::idle;
-      self.stopping.store(true);
-      if (self.state.compare_exchange_strong(idle, State::running)) make_ready(f);
-    };
-    fiber->owner = this;
+void GeneratorCore::Impl::run_body() noexcept {
+  auto result = attempt([this] { body(core); });
+  body = nullptr;  // what it owns goes away on its home worker, before the stream ends
+  if (!result.ok()) error = result.error();
+  element = nullptr;
+  // A puller on this worker is returned to by the end of the fiber. One elsewhere may drop *this once it sees
+  // `done`.
+  const auto keep = direct ? nullptr : shared_from_this();
+  state.store(State::done, std::memory_order_release);
+  if (keep) pulled.notify();
+}
+
+void GeneratorCore::Impl::on_shutdown(Fiber& fiber) noexcept {
+  auto& self = *static_cast<Impl*>(fiber.owner);
+  self.stopping.store(true);
+  for (State seen : {State::idle, State::ready}) {
+    if (self.state.compare_exchange_strong(seen, State::running)) {
+      make_ready(fiber);
+      return;
+    }
   }
-  if (this_thread_state.worker == &home && this_thread_state.fiber != nullptr) {
+}
+
+void GeneratorCore::Impl::start() {
+  runtime->check_usable();
+  fiber = &make_fiber(home, "generator", context, [this] { run_body(); });
+  fiber->on_shutdown = &on_shutdown;
+  fiber->owner = this;
+}
+
+/// Lets the body run. Precondition: the caller has moved `state` to running.
+void GeneratorCore::Impl::resume_or_enqueue() {
+  if (here()) {
     direct = true;
     resume(*fiber);
     direct = false;
@@ -81,35 +149,69 @@ void GeneratorCore::Impl::resume_or_enqueue() {
 
 void* GeneratorCore::next() {
   Impl& self = *impl_;
-  State seen = self.state.load(std::memory_order_acquire);
-  if (seen == State::idle &&
-      self.state.compare_exchange_strong(seen, State::running, std::memory_order_acq_rel,
-                                         std::memory_order_acquire)) {
-    self.resume_or_enqueue();
-    seen = self.state.load(std::memory_order_acquire);
+  if (self.holding) {
+    self.ring->pop();
+    self.holding = false;
   }
-  while (seen == State::running) {
-    throw_if_interrupted(self.pulled.wait());
-    seen = self.state.load(std::memory_order_acquire);
+  for (;;) {
+    State seen = self.state.load(std::memory_order_acquire);
+    if (self.ring) {
+      // After `state`: what was pushed before it changed comes first.
+      if (void* const element = self.ring->front()) {
+        self.demand.store(false, std::memory_order_relaxed);
+        self.holding = true;
+        return element;
+      }
+    }
+    switch (seen) {
+      case State::ready: {
+        void* const element = self.element;
+        if (!self.state.compare_exchange_strong(seen, State::idle, std::memory_order_acq_rel)) continue;
+        return element;
+      }
+      case State::idle:
+        if (self.fiber == nullptr) self.start();
+        if (!self.here() && self.type != nullptr && !self.ring)
+          self.ring = std::make_unique<ElementRing>(*self.type);
+        if (!self.here()) self.demand.store(true, std::memory_order_relaxed);
+        if (self.state.compare_exchange_strong(seen, State::running, std::memory_order_acq_rel))
+          self.resume_or_enqueue();
+        continue;
+      case State::running:
+        if (!self.here()) self.demand.store(true, std::memory_order_relaxed);
+        throw_if_interrupted(self.pulled.wait());
+        continue;
+      case State::done:
+        if (self.error) raise(*std::exchange(self.error, std::nullopt));
+        return nullptr;
+    }
   }
-  if (seen == State::ready) {
-    void* const element = self.element;
-    self.state.store(State::idle, std::memory_order_release);
-    return element;
-  }
-  if (self.error) raise(*std::exchange(self.error, std::nullopt));
-  return nullptr;
 }
 
 void GeneratorCore::yield(void* element) {
   Impl& self = *impl_;
-  const auto stop = [] { raise(Error(ErrorCode::cancelled, "the stream was destroyed")); };
-  if (self.stopping.load(std::memory_order_acquire)) stop();
-  self.element = element;
-  self.state.store(State::ready, std::memory_order_release);
-  if (!self.direct) self.pulled.notify();
+  const auto check = [&] {
+    if (self.stopping.load(std::memory_order_acquire))
+      raise(Error(ErrorCode::cancelled, "the stream was destroyed"));
+    if (self.home.shutting_down) raise(Error(ErrorCode::cancelled, "runtime is shutting down"));
+  };
+  check();
+  if (self.direct) {
+    self.element = element;
+    self.state.store(State::ready, std::memory_order_release);
+  } else {
+    if (self.ring && self.demand.load(std::memory_order_relaxed) && !self.ring->full()) {
+      self.ring->push(element);
+      if (!self.ring->full()) return self.pulled.notify();
+      self.state.store(State::idle, std::memory_order_release);
+    } else {
+      self.element = element;
+      self.state.store(State::ready, std::memory_order_release);
+    }
+    self.pulled.notify();
+  }
   suspend();
-  if (self.stopping.load(std::memory_order_acquire)) stop();
+  check();
 }
 
 void GeneratorCore::cancel() noexcept {
@@ -121,17 +223,21 @@ GeneratorCore::~GeneratorCore() {
   if (self.fiber == nullptr) return;  // never pulled
   self.stopping.store(true, std::memory_order_release);
   self.cancel_state->cancel(Error(ErrorCode::cancelled, "the stream was destroyed"));
-  State seen = self.state.load(std::memory_order_acquire);
-  while (seen != State::done) {
-    if (seen == State::running) {
-      self.pulled.wait_uninterrupted();
-      seen = self.state.load(std::memory_order_acquire);
-    } else if (self.state.compare_exchange_strong(seen, State::running, std::memory_order_acq_rel,
-                                                  std::memory_order_acquire)) {
-      self.resume_or_enqueue();
-      seen = self.state.load(std::memory_order_acquire);
+  for (;;) {
+    State seen = self.state.load(std::memory_order_acquire);
+    if (seen == State::done) break;
+    if (self.home.exited.load()) {
+      // The runtime stopped with this body still going (its ShutdownReport says so): nobody can unwind it any
+      // more.
+      static_cast<void>(new std::shared_ptr<Impl>(impl_));
+      return;
     }
+    if (seen == State::running)
+      self.pulled.wait_uninterrupted();
+    else if (self.state.compare_exchange_strong(seen, State::running, std::memory_order_acq_rel))
+      self.resume_or_enqueue();
   }
+  self.ring.reset();  // here rather than wherever the last reference goes
 }
 
 }  // namespace beluga::detail

@@ -21,8 +21,10 @@
 /// throws. Thread-safety: one user at a time; may be handed between fibers and threads.
 
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -33,13 +35,26 @@
 namespace beluga {
 
 namespace detail {
+/// How to move elements of a type that is only known to a template.
+struct ElementType {
+  std::size_t size;
+  std::size_t align;
+  void (*move)(void* to, void* from) noexcept;
+  void (*destroy)(void*) noexcept;
+};
+template <class T>
+inline constexpr ElementType kElementType{
+    sizeof(T), alignof(T),
+    [](void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); },
+    [](void* p) noexcept { static_cast<T*>(p)->~T(); }};
+
 /// The part of a generator that does not depend on T. An element is a `void*` that stays valid until the next
 /// resume.
 class GeneratorCore {
  public:
-  /// `body` is called on the home worker with this core; it calls yield(element).
-  /// `batch`, if not null, moves ready elements for a pull from elsewhere (see Stream).
-  GeneratorCore(Function<void(GeneratorCore&)> body);
+  /// `body` is called on the home worker with this core; it calls yield(element). `type`, if not null, lets a
+  /// pull from elsewhere carry several elements, which are moved.
+  GeneratorCore(Function<void(GeneratorCore&)> body, const ElementType* type);
   ~GeneratorCore();
   GeneratorCore(const GeneratorCore&) = delete;
   GeneratorCore& operator=(const GeneratorCore&) = delete;
@@ -49,9 +64,17 @@ class GeneratorCore {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 }  // namespace detail
+
+/// How far the body of a generator may run ahead of a puller on another thread. (On its own worker it never
+/// does.)
+enum class RunAhead : std::uint8_t {
+  batch,  ///< while it can yield without waiting, up to 64 elements for each rendezvous
+  none,  ///< nothing after a yield happens before the next pull; for bodies whose side effects the puller may
+         ///< veto
+};
 
 /// What a generator's body gets: call it with each element.
 template <class T>
@@ -87,8 +110,8 @@ class Stream {
   Stream() noexcept = default;  ///< empty: ends at once
   explicit Stream(std::unique_ptr<StreamSource<T>> source) noexcept : source_(std::move(source)) {}
 
-  static Stream generate(Function<void(Yield<T>&)> body) {
-    return Stream(std::make_unique<Generator>(std::move(body)));
+  static Stream generate(Function<void(Yield<T>&)> body, RunAhead run_ahead = RunAhead::batch) {
+    return Stream(std::make_unique<Generator>(std::move(body), run_ahead));
   }
   /// `next`: a callable `T*()`, null at the end.
   template <class Next>
@@ -138,15 +161,23 @@ class Stream {
  private:
   class Generator final : public StreamSource<T> {
    public:
-    explicit Generator(Function<void(Yield<T>&)> body)
-        : core_([body = std::move(body)](detail::GeneratorCore& core) mutable {
-            Yield<T> yield(core);
-            body(yield);
-          }) {}
+    Generator(Function<void(Yield<T>&)> body, RunAhead run_ahead)
+        : core_(
+              [body = std::move(body)](detail::GeneratorCore& core) mutable {
+                Yield<T> yield(core);
+                body(yield);
+              },
+              element_type(run_ahead)) {}
     T* next() override { return static_cast<T*>(core_.next()); }
     void cancel() noexcept override { core_.cancel(); }
 
    private:
+    static constexpr const detail::ElementType* element_type([[maybe_unused]] RunAhead run_ahead) noexcept {
+      if constexpr (!std::is_const_v<T> && std::is_nothrow_move_constructible_v<T>)
+        return run_ahead == RunAhead::batch ? &detail::kElementType<T> : nullptr;
+      else
+        return nullptr;
+    }
     detail::GeneratorCore core_;
   };
   std::unique_ptr<StreamSource<T>> source_;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -9,6 +12,7 @@
 #include "beluga/fiber/channel.hpp"
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/fiber/scope.hpp"
+#include "beluga/fiber/sync.hpp"
 
 namespace beluga {
 namespace {
@@ -69,13 +73,14 @@ TEST(Stream, DestroyingItCancelsAndUnwindsTheBody) {
   };
   for (const bool on_fiber : {false, true}) {
     bool unwound = false;
-    std::optional<ErrorCode> code;
     const auto use = [&] {
-      auto stream = Stream<int>::generate([&](Yield<int>& yield) {
-        const Guard guard{unwound};
-        yield(1);
-        yield(2);
-      });
+      auto stream = Stream<int>::generate(
+          [&](Yield<int>& yield) {
+            const Guard guard{unwound};
+            yield(1);
+            yield(2);
+          },
+          RunAhead::none);
       stream.next();
       EXPECT_FALSE(unwound);
     };
@@ -106,6 +111,291 @@ TEST(Stream, ThePullersDeadlineBoundsItsWaitAndThePullCanBeTakenUpAgain) {
     ASSERT_NE(n, nullptr);
     EXPECT_EQ(*n, 7);
   });
+}
+
+TEST(Stream, APullFromAnotherThreadCarriesManyElementsInOrder) {
+  Runtime runtime{{.workers = 1}};
+  auto stream = runtime.run([] {
+    return Stream<std::string>::generate([](Yield<std::string>& yield) {
+      std::string reused;
+      for (int i = 0; i < 10'000; ++i) {
+        reused = "element " + std::to_string(i);
+        yield(reused);
+      }
+    });
+  });
+  int expected = 0;
+  for (std::string& text : stream) {
+    ASSERT_EQ(text, "element " + std::to_string(expected++));
+    const std::string taken = std::move(text);
+  }
+  EXPECT_EQ(expected, 10'000);
+}
+
+TEST(Stream, AnElementStaysValidUntilTheNextPullFromAnotherThread) {
+  Runtime runtime{{.workers = 1}};
+  auto stream = runtime.run([] {
+    return Stream<std::string>::generate([](Yield<std::string>& yield) {
+      for (int i = 0; i < 200; ++i) yield(std::string(100, static_cast<char>('a' + i % 26)));
+    });
+  });
+  int i = 0;
+  while (const std::string* text = stream.next()) {
+    std::this_thread::yield();  // the body may run ahead meanwhile
+    ASSERT_EQ(*text, std::string(100, static_cast<char>('a' + i++ % 26)));
+  }
+  EXPECT_EQ(i, 200);
+}
+
+TEST(Stream, ABodyRunsAheadByABatchAtMost) {
+  Runtime runtime{{.workers = 1}};
+  std::atomic<int> produced{0};
+  auto stream = runtime.run([&] {
+    return Stream<int>::generate([&](Yield<int>& yield) {
+      for (;;) yield(++produced);
+    });
+  });
+  for (int i = 1; i <= 1000; ++i) {
+    ASSERT_EQ(*stream.next(), i);
+    ASSERT_LE(produced, i + 64);
+  }
+}
+
+TEST(Stream, WithoutRunAheadNothingHappensBeforeTheNextPull) {
+  Runtime runtime{{.workers = 1}};
+  std::atomic<int> produced{0};
+  auto stream = runtime.run([&] {
+    return Stream<int>::generate(
+        [&](Yield<int>& yield) {
+          for (;;) yield(++produced);
+        },
+        RunAhead::none);
+  });
+  for (int i = 1; i <= 100; ++i) {
+    ASSERT_EQ(*stream.next(), i);
+    ASSERT_EQ(produced, i);
+  }
+}
+
+TEST(Stream, AnElementIsNotHeldBackWhileTheBodyWaits) {
+  Runtime runtime{{.workers = 1}};
+  Signal taken;
+  auto stream = runtime.run([&] {
+    return Stream<int>::generate([&](Yield<int>& yield) {
+      yield(1);
+      yield(2);
+      taken.wait();  // hangs unless the puller gets both before
+      yield(3);
+    });
+  });
+  EXPECT_EQ(*stream.next(), 1);
+  EXPECT_EQ(*stream.next(), 2);
+  taken.set();
+  EXPECT_EQ(*stream.next(), 3);
+  EXPECT_EQ(stream.next(), nullptr);
+}
+
+TEST(Stream, TheBodyRunsOnItsHomeWorkerWhoeverPulls) {
+  Runtime runtime{{.workers = 3}};
+  std::atomic<bool> moved{false};
+  for (int round = 0; round < 20; ++round) {
+    auto stream = runtime.run([&] {
+      return Stream<int>::generate([&, home = std::this_thread::get_id()](Yield<int>& yield) {
+        for (int i = 0; i < 30; ++i) {
+          if (std::this_thread::get_id() != home) moved = true;
+          yield(i);
+          if (i % 5 == 0) yield_now();
+        }
+      });
+    });
+    int expected = 0;
+    while (expected < 30) {
+      runtime.run([&] { EXPECT_EQ(*stream.next(), expected++); });
+      EXPECT_EQ(*stream.next(), expected++);
+      std::thread([&] { EXPECT_EQ(*stream.next(), expected++); }).join();
+    }
+    EXPECT_EQ(stream.next(), nullptr);
+  }
+  EXPECT_FALSE(moved);
+}
+
+TEST(Stream, MayBeAbandonedAfterEveryElement) {
+  Runtime runtime{{.workers = 2}};
+  std::atomic<int> alive{0};
+  const auto make = [&](int n) {
+    return Stream<std::string>::generate([&alive, n](Yield<std::string>& yield) {
+      struct Alive {
+        std::atomic<int>& count;
+        explicit Alive(std::atomic<int>& c) : count(c) { ++count; }
+        ~Alive() { --count; }
+      } const guard(alive);
+      for (int i = 0; i < n; ++i) {
+        if (i % 3 == 1) yield_now();
+        if (i % 3 == 2) sleep_for(1us);
+        yield(std::to_string(i));
+      }
+    });
+  };
+  for (int stop = 0; stop <= 70; ++stop) {
+    const auto use = [&](Stream<std::string> stream) {
+      for (int i = 0; i < stop; ++i) ASSERT_EQ(*stream.next(), std::to_string(i));
+    };
+    use(make(70));                        // plain thread
+    runtime.run([&] { use(make(70)); });  // same worker
+    auto made = runtime.run([&] { return make(70); });
+    runtime.run([&] { use(std::move(made)); });  // another worker, as often as not
+    EXPECT_EQ(alive, 0);
+  }
+}
+
+TEST(Stream, ABodyThatSwallowsItsCancellationStillEnds) {
+  Runtime runtime{{.workers = 1}};
+  int swallowed = 0;
+  for (const bool on_fiber : {true, false}) {
+    const auto use = [&] {
+      auto stream = Stream<int>::generate(
+          [&](Yield<int>& yield) {
+            while (swallowed < 5) {
+              try {
+                yield(1);
+              } catch (...) {
+                ++swallowed;
+              }
+            }
+          },
+          RunAhead::none);
+      stream.next();
+    };
+    swallowed = 0;
+    if (on_fiber)
+      runtime.run(use);
+    else
+      use();
+    EXPECT_EQ(swallowed, 5);
+  }
+}
+
+TEST(Stream, DestroyingItInterruptsWhatTheBodyWaitsFor) {
+  Runtime runtime{{.workers = 2}};
+  std::optional<Error> seen;
+  auto stream = runtime.run([&] {
+    return Stream<int>::generate([&](Yield<int>& yield) {
+      yield(1);
+      const auto result = attempt([] { sleep_for(1h); });
+      seen = result.error();
+    });
+  });
+  stream.next();
+  {
+    const ContextScope impatient(Context::current().with_timeout(5ms));
+    EXPECT_FALSE(attempt([&] { stream.next(); }).ok());
+  }
+  stream = {};
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->code(), ErrorCode::cancelled);
+}
+
+TEST(Stream, CancelLetsTheBodyDeliverItsLastElement) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    auto stream = Stream<std::string>::generate([](Yield<std::string>& yield) {
+      yield("working");
+      const auto result = attempt([] { sleep_for(1h); });
+      yield(std::string(result.error().message()));
+    });
+    EXPECT_EQ(*stream.next(), "working");
+    stream.cancel();
+    EXPECT_EQ(*stream.next(), "the stream was cancelled");
+    EXPECT_EQ(stream.next(), nullptr);
+  });
+}
+
+TEST(Stream, KeepsTheContextOfItsCreatorWhoeverPulls) {
+  struct Tenant {
+    using Value = std::string;
+  };
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    Stream<std::string> stream;
+    {
+      const ContextScope scope(
+          Context::current().with<Tenant>(std::make_shared<const std::string>("creator")));
+      stream = Stream<std::string>::generate(
+          [](Yield<std::string>& yield) { yield(std::string(*Context::current().get<Tenant>())); });
+    }
+    const ContextScope scope(Context::current().with<Tenant>(std::make_shared<const std::string>("puller")));
+    EXPECT_EQ(*stream.next(), "creator");
+  });
+}
+
+TEST(Stream, AnErrorInFlightStaysWithItsSideOfTheYield) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    auto stream = Stream<int>::generate([](Yield<int>& yield) {
+      try {
+        throw std::runtime_error("body");
+      } catch (...) {
+        yield(1);
+        try {
+          throw;
+        } catch (const std::runtime_error& e) {
+          EXPECT_STREQ(e.what(), "body");
+        }
+        yield(2);
+      }
+    });
+    try {
+      throw std::runtime_error("puller");
+    } catch (...) {
+      EXPECT_EQ(*stream.next(), 1);
+      EXPECT_EQ(*stream.next(), 2);
+      try {
+        throw;
+      } catch (const std::runtime_error& e) {
+        EXPECT_STREQ(e.what(), "puller");
+      }
+    }
+  });
+}
+
+TEST(Stream, ShutdownUnwindsAStreamThatNobodyPulls) {
+  bool unwound = false;
+  struct Guard {
+    bool& flag;
+    ~Guard() { flag = true; }
+  };
+  Runtime runtime{{.workers = 1}};
+  auto stream = runtime.run([&] {
+    return Stream<int>::generate(
+        [&](Yield<int>& yield) {
+          const Guard guard{unwound};
+          for (;;) yield(1);
+        },
+        RunAhead::none);
+  });
+  stream.next();
+  EXPECT_TRUE(runtime.shutdown(10s).clean());
+  EXPECT_TRUE(unwound);
+  EXPECT_FALSE(attempt([&] { stream.next(); }).ok());
+}
+
+TEST(Stream, MoveOnlyAndThrowingTypesWork) {
+  struct Picky {
+    int value;
+    explicit Picky(int v) : value(v) {}
+    Picky(const Picky&) = delete;
+    Picky& operator=(const Picky&) = delete;
+  };
+  int sum = 0;
+  for (const Picky& p : Stream<Picky>::generate([](Yield<Picky>& yield) {
+         for (int i = 1; i <= 10; ++i) yield(Picky(i));
+       }))
+    sum += p.value;
+  for (const auto& p : Stream<std::unique_ptr<int>>::generate([](Yield<std::unique_ptr<int>>& yield) {
+         for (int i = 1; i <= 10; ++i) yield(std::make_unique<int>(i));
+       }))
+    sum += *p;
+  EXPECT_EQ(sum, 110);
 }
 
 TEST(Channel, CarriesElementsBetweenFibersAndThreads) {

@@ -1,11 +1,13 @@
 #include "beluga/fiber/internal/worker.hpp"
 
 #include <cxxabi.h>
+#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 #include <new>
 #include <utility>
 
+#include "beluga/fiber/internal/fault.hpp"
 #include "beluga/fiber/internal/runtime_impl.hpp"
 
 namespace beluga::detail {
@@ -191,7 +193,7 @@ void Worker::sleep() {
   sleeping.store(true);
   // A poster or a clock that moved just before the flag was seen has to be noticed here.
   const bool due = next != TimePoint::max() && runtime.manual != nullptr && runtime.clock->now() >= next;
-  if (due || remote.load() != nullptr || stop.load()) {
+  if (due || remote.load() != nullptr || (stop.load() && alive == nullptr)) {
     if (!sleeping.exchange(false)) runtime.end_work();  // a waker has counted us once more
     return;
   }
@@ -201,20 +203,25 @@ void Worker::sleep() {
 }
 
 void Worker::run() {
+  const SignalStack signal_stack;
   this_thread_state.worker = this;
+  thread_id.store(::gettid(), std::memory_order_relaxed);
   this_thread_state.runtime = &runtime;
   eh = reinterpret_cast<Fiber::EhGlobals*>(abi::__cxa_get_globals());
 #if defined(BELUGA_TSAN)
   main.sanitizer.tsan = __tsan_get_current_fiber();
 #endif
   unsigned rounds = 0;
-  while (!stop.load(std::memory_order_relaxed)) {
+  // Fibers that outlived the grace of a shutdown are served to their end: whoever waits for them is still
+  // there.
+  while (!stop.load(std::memory_order_relaxed) || alive != nullptr || ready_head_ != nullptr) {
     take_remote();
     fire_timers();
     if (ready_head_ == nullptr) {
       sleep();
       continue;
     }
+    runtime.watchdog.work_begins();
     run_ready();
     if (ready_head_ != nullptr || ++rounds % kBatch == 0) io.poll();
   }

@@ -43,13 +43,18 @@ class FiberName {
       words_[i].store(word, std::memory_order_relaxed);
     }
   }
-  std::string get() const {
-    char text[kMost];
+  /// `text` has room for kMost + 1 characters. Safe in a signal handler.
+  void copy(char* text) const noexcept {
     for (std::size_t i = 0; i < kWords; ++i) {
       const std::uint64_t word = words_[i].load(std::memory_order_relaxed);
       std::memcpy(text + i * sizeof word, &word, sizeof word);
     }
-    return std::string(text, ::strnlen(text, kMost));
+    text[kMost] = '\0';
+  }
+  std::string get() const {
+    char text[kMost + 1];
+    copy(text);
+    return text;
   }
 
  private:

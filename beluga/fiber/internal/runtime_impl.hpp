@@ -10,6 +10,7 @@
 #include "beluga/fiber/internal/cancel_state.hpp"
 #include "beluga/fiber/internal/manual_clock.hpp"
 #include "beluga/fiber/internal/pool.hpp"
+#include "beluga/fiber/internal/watchdog.hpp"
 #include "beluga/fiber/internal/worker.hpp"
 #include "beluga/fiber/runtime.hpp"
 
@@ -23,6 +24,7 @@ struct Runtime::Impl final : std::enable_shared_from_this<Runtime::Impl>, detail
   ShutdownReport shutdown(Duration grace);
   /// Throws Error{failed_precondition} after shutdown or in a forked child.
   void check_usable() const;
+  bool in_forked_child() const noexcept;
   /// The caller's worker when it belongs to this runtime, else one in turn.
   detail::Worker& pick_worker() noexcept;
   void fiber_ended() noexcept;
@@ -50,6 +52,7 @@ struct Runtime::Impl final : std::enable_shared_from_this<Runtime::Impl>, detail
   std::atomic<long> busy{0};
   std::vector<std::unique_ptr<detail::Worker>> workers;
   std::atomic<unsigned> next_worker{0};
+  detail::Watchdog watchdog;
   std::shared_ptr<detail::Pool> pool;
   std::shared_ptr<detail::CancelState> root = std::make_shared<detail::CancelState>();
   std::atomic<bool> closing{false};

@@ -86,6 +86,7 @@ struct Worker {
   std::atomic<std::size_t> fibers_ended{0};
   std::atomic<std::size_t> stacks_pooled{0};
   // For the watchdog.
+  std::atomic<int> thread_id{0};
   std::atomic<std::uint64_t> turns{0};
   std::atomic<Fiber*> running{nullptr};
   std::thread thread;

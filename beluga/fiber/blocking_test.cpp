@@ -1,0 +1,175 @@
+#include "beluga/fiber/blocking.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "beluga/fiber/runtime.hpp"
+#include "beluga/fiber/scope.hpp"
+#include "beluga/fiber/sync.hpp"
+
+namespace beluga {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Blocking, RunsOnAnotherThreadWhileTheWorkerGoesOn) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    const auto worker = std::this_thread::get_id();
+    std::promise<void> release;
+    Scope scope;
+    const auto job = scope.spawn("caller", [&] {
+      return blocking([&] {
+        release.get_future().wait();
+        return std::this_thread::get_id();
+      });
+    });
+    for (int i = 0; i < 10; ++i) yield_now();
+    release.set_value();
+    EXPECT_NE(job.get(), worker);
+  });
+}
+
+TEST(Blocking, InheritsTheContextAndTheClock) {
+  struct Tenant {
+    using Value = std::string;
+  };
+  ManualClock clock;
+  Runtime runtime{{.workers = 1, .clock = &clock}};
+  runtime.run([&] {
+    const ContextScope scope(Context::current().with<Tenant>(std::make_shared<const std::string>("acme")));
+    blocking([&] {
+      EXPECT_EQ(*Context::current().get<Tenant>(), "acme");
+      EXPECT_EQ(&Clock::current(), &clock);
+      EXPECT_FALSE(Runtime::on_fiber());
+      EXPECT_EQ(&Runtime::current().clock(), &clock);
+    });
+  });
+}
+
+TEST(Blocking, ThrowsWhatTheCallThrew) {
+  Runtime runtime{{.workers = 1}};
+  const auto result = attempt(
+      [&] { runtime.run([] { blocking([] { raise(Error(ErrorCode::data_loss, "torn page")); }); }); });
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code(), ErrorCode::data_loss);
+}
+
+TEST(Blocking, NestedCallsCannotStarveThePool) {
+  Runtime runtime{{.workers = 2, .blocking_threads = 2}};
+  std::atomic<int> done{0};
+  runtime.run([&] {
+    Scope scope;
+    for (int i = 0; i < 50; ++i)
+      scope.spawn("nested", [&] { blocking([&] { blocking([&] { blocking([&] { ++done; }); }); }); });
+    scope.join();
+  });
+  EXPECT_EQ(done, 50);
+}
+
+TEST(Blocking, AJobMayUseStreamsScopesAndRun) {
+  Runtime runtime{{.workers = 1, .blocking_threads = 1}};
+  const int sum = runtime.run([] {
+    return blocking([] {
+      Scope scope;
+      const auto a = scope.spawn("a", [] { return 40; });
+      return a.get() + Runtime::current().run([] { return 2; });
+    });
+  });
+  EXPECT_EQ(sum, 42);
+}
+
+TEST(Blocking, AWaitingJobDoesNotKeepVirtualTimeFromJumping) {
+  ManualClock clock{ManualClock::Mode::jump_when_idle};
+  Runtime runtime{{.workers = 1, .clock = &clock}};
+  const TimePoint start = clock.now();
+  runtime.run([&] {
+    Scope scope;
+    scope.spawn("tool", [] { blocking([] { sleep_for(1h); }); });
+    scope.spawn("other", [] { sleep_for(30min); });
+    scope.join();
+  });
+  EXPECT_EQ(clock.now() - start, 1h);
+}
+
+TEST(Blocking, ACallThatIgnoresItsCancellationIsTakenOver) {
+  struct State {
+    std::atomic<bool> told{false};
+    std::promise<void> release;
+    std::shared_future<void> released = release.get_future().share();
+    std::promise<void> ended;
+  };
+  const auto state = std::make_shared<State>();
+  {
+    Runtime runtime{{.workers = 1, .blocking_threads = 1}};
+    runtime.run([&] {
+      Scope scope;
+      const auto call = scope.spawn("caller", [state] {
+        blocking({.name = "stubborn", .mode = Blocking::may_be_abandoned, .grace = 1ms}, [state] {
+          const CancelCallback told(Context::current().cancel_token(), [&] { state->told = true; });
+          state->released.wait();
+          state->ended.set_value();
+        });
+      });
+      while (Runtime::current().stats().blocking_running == 0) yield_now();
+      scope.cancel(Error(ErrorCode::cancelled, "user left"));
+      const auto result = attempt([&] { call.get(); });
+      ASSERT_FALSE(result.ok());
+      EXPECT_EQ(result.error().message(), "user left");
+      EXPECT_TRUE(state->told);
+      EXPECT_EQ(Runtime::current().stats().blocking_abandoned, 1u);
+      // Its slot has been replaced: the pool of one still works.
+      const ContextScope fresh{Context()};
+      EXPECT_EQ(blocking([] { return 7; }), 7);
+    });
+    const ShutdownReport report = runtime.shutdown(10ms);
+    EXPECT_EQ(report.blocking, std::vector<std::string>{"stubborn"});
+  }
+  state->release.set_value();
+  state->ended.get_future().wait();
+}
+
+TEST(Blocking, MustFinishWaitsWhateverHappens) {
+  ManualClock clock{ManualClock::Mode::jump_when_idle};
+  Runtime runtime{{.workers = 1, .clock = &clock}};
+  runtime.run([] {
+    bool finished = false;
+    Scope scope;
+    scope.spawn("caller", [&] {
+      blocking([&] {
+        const auto told = attempt([] { sleep_for(1h); });
+        finished = !told.ok();
+      });
+    });
+    while (Runtime::current().stats().blocking_running == 0) yield_now();
+    scope.cancel(Error(ErrorCode::cancelled, "stop"));
+    static_cast<void>(attempt([&] { scope.join(); }));
+    EXPECT_TRUE(finished);
+  });
+}
+
+TEST(Blocking, AQueuedCallOfACancelledCallerNeverRuns) {
+  Runtime runtime{{.workers = 1, .blocking_threads = 1}};
+  std::promise<void> release;
+  std::atomic<bool> ran{false};
+  runtime.run([&] {
+    Scope scope(Scope::OnFailure::keep_going);
+    scope.spawn("first", [&] { blocking([&] { release.get_future().wait(); }); });
+    while (Runtime::current().stats().blocking_running == 0) yield_now();
+    const CancelSource source;
+    const ContextScope context(Context::current().with_cancel(source.token()));
+    const auto second = scope.spawn("second", [&] { blocking([&] { ran = true; }); });
+    while (Runtime::current().stats().blocking_queued == 0) yield_now();
+    source.cancel();
+    while (!second.ready()) yield_now();
+    release.set_value();
+    static_cast<void>(attempt([&] { scope.join(); }));
+  });
+  EXPECT_FALSE(ran);
+}
+
+}  // namespace
+}  // namespace beluga

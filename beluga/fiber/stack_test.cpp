@@ -1,0 +1,148 @@
+#include "beluga/fiber/internal/stack.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "beluga/fiber/fault.hpp"
+#include "beluga/fiber/internal/sanitizer.hpp"
+#include "beluga/fiber/runtime.hpp"
+#include "beluga/fiber/scope.hpp"
+
+namespace beluga {
+namespace {
+
+// Not inlined and not a tail call: each level costs its frame.
+[[gnu::noinline]] int recurse(int depth, volatile char* above) {
+  volatile char frame[512];
+  frame[0] = above != nullptr ? above[0] : 'x';
+  if (depth == 0) return frame[0];
+  const int below = recurse(depth - 1, frame);
+  return below + frame[0];
+}
+
+[[gnu::noinline]] int recurse_and_yield(int depth) {
+  volatile char frame[512];
+  frame[0] = 1;
+  if (depth == 0)
+    yield_now();
+  else
+    frame[0] = static_cast<char>(recurse_and_yield(depth - 1));
+  return frame[0];
+}
+
+std::size_t resident(const detail::Stack& stack) {
+  std::vector<unsigned char> pages(stack.size / 4096);
+  ::mincore(stack.base, stack.size, pages.data());
+  std::size_t bytes = 0;
+  for (const unsigned char page : pages) bytes += (page & 1) * std::size_t{4096};
+  return bytes;
+}
+
+void overflow_with_a_guard() {
+  install_fault_reporter();
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    Scope scope;
+    scope.spawn("deep diver", [] { return recurse(1'000'000, nullptr); });
+    scope.join();
+  });
+}
+
+void overflow_without_a_guard() {
+  detail::set_guarded_stack_limit(0);
+  Runtime runtime{{.workers = 1, .stack_size = std::size_t{64} * 1024}};
+  runtime.run([] {
+    Scope scope;
+    // The stacks above are in use, so that the overflow runs into a neighbour rather than into nothing.
+    for (int i = 0; i < 4; ++i) scope.spawn("neighbour", [] { yield_now(); });
+    scope.spawn("deep diver", [] { return recurse_and_yield(125); });
+    scope.spawn("neighbour", [] { yield_now(); });
+    scope.join();
+  });
+}
+
+void fault_elsewhere() {
+  install_fault_reporter();
+  *reinterpret_cast<volatile int*>(std::uintptr_t{16}) = 1;
+}
+
+TEST(Stack, AGuardedOverflowNamesTheFiber) {
+  if (detail::kSanitized) GTEST_SKIP() << "the sanitizers report overflows themselves";
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(overflow_with_a_guard(), "fiber 'deep diver' overflowed its stack of 256 KiB");
+}
+
+TEST(Stack, TheFaultReporterPassesOtherFaultsOn) {
+  if (detail::kSanitized) GTEST_SKIP() << "the sanitizers have their own handler";
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(fault_elsewhere(), testing::KilledBySignal(SIGSEGV), "");
+}
+
+TEST(Stack, AnOverflowWithoutAGuardIsCaughtAtTheNextSwitch) {
+  if (detail::kSanitized) GTEST_SKIP() << "frames of a sanitizer differ";
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(overflow_without_a_guard(), "fiber '.*' overflowed its stack of 64 KiB");
+}
+
+TEST(Stack, TheCanaryRemembersAnOverflowThatHasPassed) {
+  detail::set_guarded_stack_limit(0);
+  detail::StackPool pool(64 * 1024);
+  const detail::Stack stack = pool.take();
+  EXPECT_FALSE(stack.guarded);
+  EXPECT_TRUE(detail::stack_intact(stack, stack.top() - 64));
+  EXPECT_FALSE(detail::stack_intact(stack, stack.base - 8));
+  stack.base[8] = std::byte{1};
+  EXPECT_FALSE(detail::stack_intact(stack, stack.top() - 64));
+  detail::set_guarded_stack_limit(25'000);
+}
+
+TEST(Stack, PagesOfADeepUseAreGivenBack) {
+  detail::StackPool pool(256 * 1024);
+  detail::Stack stack = pool.take();
+  std::memset(stack.base + 1024, 1, stack.size - 1024);
+  EXPECT_GT(resident(stack), 200'000u);
+  pool.give(stack);
+  EXPECT_LE(resident(stack), 16'384u);
+  EXPECT_EQ(pool.take().base, stack.base);
+  pool.give(stack);
+}
+
+TEST(Stack, ShallowUseKeepsItsPagesWarm) {
+  detail::StackPool pool(256 * 1024);
+  detail::Stack stack = pool.take();
+  std::memset(stack.top() - 8192, 1, 8192);
+  pool.give(stack);
+  EXPECT_GE(resident(stack), 8192u);
+}
+
+TEST(Stack, StacksBeyondTheLimitHaveNoGuardAndStillWork) {
+  detail::set_guarded_stack_limit(2);
+  {
+    Runtime runtime{{.workers = 1, .stack_size = 128 * 1024}};
+    int sum = 0;
+    runtime.run([&] {
+      Scope scope;
+      for (int i = 0; i < 200; ++i)
+        scope.spawn("many", [&sum] {
+          yield_now();
+          try {
+            throw 1;
+          } catch (int n) {
+            yield_now();
+            sum += n;
+          }
+        });
+      scope.join();
+    });
+    EXPECT_EQ(sum, 200);
+  }
+  detail::set_guarded_stack_limit(25'000);
+}
+
+}  // namespace
+}  // namespace beluga
