@@ -144,11 +144,11 @@ void resume(Fiber& fiber) {
   fiber.resumer = &self;
   worker.current = &fiber;
   state.fiber = &fiber;
-  worker.running.store(&fiber, std::memory_order_relaxed);
+  worker.running.store(&fiber, std::memory_order_release);
   switch_to(self, fiber);
   worker.current = &self;
   state.fiber = &self == &worker.main ? nullptr : &self;
-  worker.running.store(state.fiber, std::memory_order_relaxed);
+  worker.running.store(state.fiber, std::memory_order_release);
   if (!fiber.stack.guarded && !stack_intact(fiber.stack, fiber.machine)) report_overflow(fiber);
   if (fiber.finished) worker.release(fiber);
 }

@@ -95,7 +95,7 @@ void Watchdog::look(Watched& watched, std::chrono::steady_clock::time_point now)
   if (starved > held / 2 || being_debugged()) return;  // the machine's fault, or the programmer's wish
   // The fiber may have gone on meanwhile; its memory is kept until the worker ends, so that the name can be
   // read.
-  const Fiber* const fiber = worker.running.load(std::memory_order_relaxed);
+  const Fiber* const fiber = worker.running.load(std::memory_order_acquire);
   if (fiber != nullptr && worker.turns.load(std::memory_order_relaxed) == turn)
     on_stall_(fiber->name.get(), held);
 }
