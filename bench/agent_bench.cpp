@@ -1,5 +1,5 @@
-/// What the framework costs: an agent's turn, a streamed token, a span. Everything in process; the model and the tools
-/// answer at once, so what is measured is the loop, the events, the tool path and telemetry.
+/// What the framework costs: an agent's turn, a streamed token, a span. Everything in process; the model and
+/// the tools answer at once, so what is measured is the loop, the events, the tool path and telemetry.
 ///
 ///     cmake --build build --target agent_bench && build/bench/agent_bench
 
@@ -41,11 +41,13 @@ class TurnModel final : public ChatModel {
   ChatChunk current_;
   std::vector<ChatChunk> calls_{
       TextDelta{"Let me look."},
-      ToolCallDelta{.index = 0, .id = "x", .name = "search", .arguments = R"({"query":"gpu prices","limit":3})"},
+      ToolCallDelta{
+          .index = 0, .id = "x", .name = "search", .arguments = R"({"query":"gpu prices","limit":3})"},
       ToolCallDelta{.index = 1, .id = "x", .name = "add", .arguments = R"({"a":1,"b":2})"},
       ToolCallDelta{.index = 2, .id = "x", .name = "clock", .arguments = "{}"},
       ResponseEnd{.reason = StopReason::tool_calls, .usage = {.input = 100, .output = 20}, .model = "m"}};
-  std::vector<ChatChunk> answer_{TextDelta{"The answer is 42."}, ResponseEnd{.usage = {.input = 100, .output = 20}, .model = "m"}};
+  std::vector<ChatChunk> answer_{TextDelta{"The answer is 42."},
+                                 ResponseEnd{.usage = {.input = 100, .output = 20}, .model = "m"}};
   ModelInfo info_{.provider = "bench", .model = "m"};
 };
 
@@ -67,14 +69,16 @@ class SmallTool final : public Tool {
 };
 
 std::vector<ToolPtr> three_tools(bool inline_call) {
-  return {std::make_shared<SmallTool>(
-              "search",
-              R"({"type":"object","properties":{"query":{"type":"string"},"limit":{"type":"integer","minimum":1,"maximum":50}},"required":["query"]})",
-              inline_call),
-          std::make_shared<SmallTool>(
-              "add", R"({"type":"object","properties":{"a":{"type":"number"},"b":{"type":"number"}},"required":["a","b"]})",
-              inline_call),
-          std::make_shared<SmallTool>("clock", R"({"type":"object","properties":{}})", inline_call)};
+  return {
+      std::make_shared<SmallTool>(
+          "search",
+          R"({"type":"object","properties":{"query":{"type":"string"},"limit":{"type":"integer","minimum":1,"maximum":50}},"required":["query"]})",
+          inline_call),
+      std::make_shared<SmallTool>(
+          "add",
+          R"({"type":"object","properties":{"a":{"type":"number"},"b":{"type":"number"}},"required":["a","b"]})",
+          inline_call),
+      std::make_shared<SmallTool>("clock", R"({"type":"object","properties":{}})", inline_call)};
 }
 
 /// One iteration is a run of 11 turns with 30 tool calls; "turn" is the time of one of them.
@@ -90,22 +94,28 @@ void run_agent(benchmark::State& state, bool tracing, bool inline_call) {
   state.counters["turn"] = benchmark::Counter(static_cast<double>(state.iterations()) * (kToolTurns + 1),
                                               benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
-void BM_TurnWithThreeInlineToolsTraced(benchmark::State& state) { run_agent(state, true, true); }
+void BM_TurnWithThreeInlineToolsTraced(benchmark::State& state) {
+  run_agent(state, true, true);
+}
 BENCHMARK(BM_TurnWithThreeInlineToolsTraced)->UseRealTime();
-void BM_TurnWithThreeInlineToolsUntraced(benchmark::State& state) { run_agent(state, false, true); }
+void BM_TurnWithThreeInlineToolsUntraced(benchmark::State& state) {
+  run_agent(state, false, true);
+}
 BENCHMARK(BM_TurnWithThreeInlineToolsUntraced)->UseRealTime();
-void BM_TurnWithThreePoolToolsTraced(benchmark::State& state) { run_agent(state, true, false); }
+void BM_TurnWithThreePoolToolsTraced(benchmark::State& state) {
+  run_agent(state, true, false);
+}
 BENCHMARK(BM_TurnWithThreePoolToolsTraced)->UseRealTime();
 
 class TokenModel final : public ChatModel {
  public:
   explicit TokenModel(int tokens) : tokens_(tokens) {}
   Stream<ChatChunk> stream(ChatRequest) override {
-    return Stream<ChatChunk>::from(
-        [left = tokens_, token = ChatChunk(TextDelta{" token"}), end = ChatChunk(ResponseEnd{})]() mutable -> ChatChunk* {
-          if (left < 0) return nullptr;
-          return left-- > 0 ? &token : &end;
-        });
+    return Stream<ChatChunk>::from([left = tokens_, token = ChatChunk(TextDelta{" token"}),
+                                    end = ChatChunk(ResponseEnd{})]() mutable -> ChatChunk* {
+      if (left < 0) return nullptr;
+      return left-- > 0 ? &token : &end;
+    });
   }
   const ModelInfo& info() const noexcept override { return info_; }
 

@@ -32,7 +32,8 @@ class Generator final : public ChatModel {
       for (int i = 0; i < 10; ++i) yield(ChatChunk(TextDelta{"some words that are streamed "}));
       if (turn + 1 < kTurnsPerRun) {
         for (std::uint32_t i = 0; i < 3; ++i)
-          yield(ChatChunk(ToolCallDelta{.index = i, .id = "", .name = i == 2 ? "pool" : "inline", .arguments = "{}"}));
+          yield(ChatChunk(
+              ToolCallDelta{.index = i, .id = "", .name = i == 2 ? "pool" : "inline", .arguments = "{}"}));
         yield(ChatChunk(ResponseEnd{.reason = StopReason::tool_calls, .usage = {.input = 10, .output = 10}}));
       } else {
         yield(ChatChunk(ResponseEnd{.usage = {.input = 10, .output = 10}}));
@@ -59,7 +60,9 @@ class Echo final : public Tool {
   }
   const ToolSchema& schema() const noexcept override { return schema_; }
   const ToolTraits& traits() const noexcept override { return traits_; }
-  ToolOutput call(const Json&, const ToolCallInfo& info) const override { return {.content = "result of " + info.call_id}; }
+  ToolOutput call(const Json&, const ToolCallInfo& info) const override {
+    return {.content = "result of " + info.call_id};
+  }
 
  private:
   ToolSchema schema_;
