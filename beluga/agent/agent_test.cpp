@@ -519,7 +519,7 @@ TEST(Agent, ContinuesASession) {
   EXPECT_EQ(sessions->load("s")[1].model, "model-1-real");
 }
 
-TEST(Agent, TheSecondOfTwoRunsInOneSessionFailsWithAConflict) {
+TEST(Agent, TheSecondOfTwoRunsInOneSessionFailsWithAConflictAndStopsItsTools) {
   const auto sessions = memory_sessions();
   const auto other_writer = tool_of("a", [&](const Json&, const ToolCallInfo&) {
     std::vector<SessionEntry> entries(1);
@@ -527,12 +527,20 @@ TEST(Agent, TheSecondOfTwoRunsInOneSessionFailsWithAConflict) {
     sessions->append("s", sessions->find("s")->last_seq, std::move(entries));
     return ToolOutput{.content = "A"};
   });
-  const Agent agent{{.model = script({{call(0, "c", "a"), end(StopReason::tool_calls)}}),
-                     .tools = {other_writer},
-                     .sessions = sessions}};
+  std::atomic<bool> told_to_stop{false};
+  const auto hangs = tool_of("hangs", [&](const Json&, const ToolCallInfo&) {
+    const auto waited = attempt([] { sleep_for(1h); });
+    told_to_stop = !waited.ok();
+    return waited.value(), ToolOutput{};
+  });
+  const Agent agent{
+      {.model = script({{call(0, "h", "hangs"), call(1, "c", "a"), end(StopReason::tool_calls)}}),
+       .tools = {other_writer, hangs},
+       .sessions = sessions}};
   RunInput input("one");
   input.session = "s";
   EXPECT_EQ(failure(ending(events_of(agent, input))).code(), ErrorCode::aborted);
+  EXPECT_TRUE(told_to_stop);
 }
 
 TEST(Agent, SaysThatASessionNeedsAStore) {

@@ -1,3 +1,12 @@
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define BELUGA_OWN_NEW 0
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define BELUGA_OWN_NEW 0
+#endif
+#ifndef BELUGA_OWN_NEW  // sanitizers bring their own operator new
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -80,3 +89,5 @@ TEST(Allocation, NoneForATokenOfReasoningAfterWarmUp) {
 
 }  // namespace
 }  // namespace beluga
+
+#endif

@@ -112,10 +112,9 @@ class DirectRun final : public RunEffects {
 
   void tools(const EffectSite& site, std::span<const ToolCall> calls,
              Function<void(SettledCall&)>& sink) override {
-    const Context context = within(site, context_);
-    const ContextScope scope(context);
+    const ContextScope scope(within(site, context_));
     if (calls.size() == 1) {
-      SettledCall settled = run_tool(site, calls, 0, context);
+      SettledCall settled = run_tool(site, calls, 0);
       sink(settled);
       return;
     }
@@ -133,7 +132,7 @@ class DirectRun final : public RunEffects {
         settled.try_send(attempt([&] {
           permits.acquire(needed);
           const Release release{permits, needed};
-          return run_tool(site, calls, i, context);
+          return run_tool(site, calls, i);
         }));
       });
     }
@@ -258,12 +257,12 @@ class DirectRun final : public RunEffects {
   }
 
   /// Throws only for the end of the run itself.
-  SettledCall run_tool(const EffectSite& site, std::span<const ToolCall> calls, std::size_t index,
-                       const Context& context) {
+  SettledCall run_tool(const EffectSite& site, std::span<const ToolCall> calls, std::size_t index) {
     const ToolCall& call = calls[index];
     // Unknown names come from the model: they must not become span names or metric series without bound.
     const bool known = tools_.find(call.name) != nullptr;
     const std::string_view name = known ? std::string_view(call.name) : "unknown";
+    const Context context = Context::current();  // of this call's fiber: with the cancellation of its batch
     Span span = telemetry_->start_span(fmt::format("execute_tool {}", name), SpanKind::internal, context);
     if (span.recording()) {
       span.set(gen_ai::kOperationName, "execute_tool");
@@ -287,7 +286,8 @@ class DirectRun final : public RunEffects {
       span.fail(result.error());
     } else if (result->is_error) {
       outcome = "tool_error";
-      span.fail("tool_error", result->content);
+      span.fail("tool_error", telemetry_->capture_content() ? std::string_view(result->content)
+                                                            : "the tool gave an error result");
     }
     if (result.ok() && telemetry_->capture_content()) span.set(gen_ai::kToolCallResult, result->content);
     telemetry_->metrics().record(instruments::kToolDuration, seconds(took), {{gen_ai::kToolName, name}});
