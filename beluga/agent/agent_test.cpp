@@ -18,6 +18,7 @@
 #include "beluga/fiber/channel.hpp"
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/fiber/sync.hpp"
+#include "beluga/llm/providers/openai/internal/chat_request.hpp"
 #include "beluga/observe/telemetry.hpp"
 
 namespace beluga {
@@ -150,6 +151,60 @@ TEST(Agent, SendsExactlyTheseFiveRequests) {
   const std::string fifth = fourth + turn("", {{"c7", "a", "{}"}}) + result("c7", "a", "A");
   EXPECT_THAT(bodies_of(*model),
               ElementsAre(first + tail, second + tail, third + tail, fourth + tail, fifth + tail));
+}
+
+/// The same through the OpenAI mapping: what goes over the wire, byte for byte, of five turns.
+TEST(Agent, SendsExactlyTheseFiveBodiesToOpenAi) {
+  const auto model = script({
+      {text("Look."), call(0, "c1", "a", R"({"n":1})"), call(1, "c2", "b"), end(StopReason::tool_calls)},
+      {call(0, "c3", "b"), end(StopReason::tool_calls)},
+      {call(0, "c4", "a"), call(1, "c5", "nonsuch"), end(StopReason::tool_calls)},
+      {call(0, "c6", "a"), end(StopReason::tool_calls)},
+      {text("42"), end()},
+  });
+  const Agent agent{{.model = model,
+                     .tools = {constant_tool("a", "A"), constant_tool("b", "B")},
+                     .instructions = "Be exact."}};
+  EXPECT_EQ(agent.invoke("question").text(), "42");
+
+  std::vector<Json> bodies;
+  for (const ChatRequest& request : model->requests())
+    bodies.push_back(Json::parse(llm::openai::chat_request_body(request, "gpt-4o", {})));
+  ASSERT_EQ(bodies.size(), 5U);
+  const auto message = [](std::string_view role, std::string_view content) {
+    return Json::object({{"role", role}, {"content", content}});
+  };
+  const auto calls = [](Json content, const std::vector<ToolCall>& made) {
+    Json out = Json::object({{"role", "assistant"}, {"content", std::move(content)}});
+    for (const ToolCall& one : made)
+      out["tool_calls"].push_back(
+          Json::object({{"id", one.id},
+                        {"type", "function"},
+                        {"function", Json::object({{"name", one.name}, {"arguments", one.arguments}})}}));
+    return out;
+  };
+  const auto result = [](std::string_view id, std::string_view content) {
+    return Json::object({{"role", "tool"}, {"tool_call_id", id}, {"content", content}});
+  };
+  const std::string unknown = result_of(model->requests().at(3), "c5").substr(std::string("ERROR ").size());
+  Json expected = Json::array({message("system", "Be exact."), message("user", "question")});
+  const std::vector<std::vector<Json>> added = {
+      {calls("Look.", {{"c1", "a", R"({"n":1})"}, {"c2", "b", "{}"}}), result("c1", "A"), result("c2", "B")},
+      {calls(nullptr, {{"c3", "b", "{}"}}), result("c3", "B")},
+      {calls(nullptr, {{"c4", "a", "{}"}, {"c5", "nonsuch", "{}"}}), result("c4", "A"),
+       result("c5", unknown)},
+      {calls(nullptr, {{"c6", "a", "{}"}}), result("c6", "A")}};
+  for (std::size_t turn = 0; turn < bodies.size(); ++turn) {
+    EXPECT_EQ(bodies[turn].at("messages").dump(), expected.dump()) << "turn " << turn + 1;
+    // Everything but the messages stays the same from turn to turn.
+    Json rest = bodies[turn];
+    Json first = bodies[0];
+    rest.erase("messages");
+    first.erase("messages");
+    EXPECT_EQ(rest.dump(), first.dump());
+    if (turn < added.size())
+      for (const Json& one : added[turn]) expected.push_back(one);
+  }
 }
 
 TEST(Agent, TellsResultsAsTheySettleAndSendsThemInCallOrder) {
@@ -478,7 +533,7 @@ TEST(Agent, ACancelledRunKeepsThePartialText) {
   EXPECT_TRUE(stored[1].message.tool_calls().empty());
 }
 
-TEST(Agent, DestroyingTheStreamCancelsTheRunAfterAnyEvent) {
+void destroy_after_any_event(bool on_fiber) {
   for (std::size_t stop_after = 1; stop_after < 12; ++stop_after) {
     const auto sessions = memory_sessions();
     const auto model =
@@ -487,16 +542,32 @@ TEST(Agent, DestroyingTheStreamCancelsTheRunAfterAnyEvent) {
     const Agent agent{{.model = model, .tools = {constant_tool("a", "A")}, .sessions = sessions}};
     RunInput input("go");
     input.session = "s";
-    Runtime::current().run([&] {
+    const auto pull = [&] {
       Stream<Event> stream = agent.stream(input);
       for (std::size_t i = 0; i < stop_after && stream.next() != nullptr; ++i) {
       }
-    });
+    };
+    on_fiber ? Runtime::current().run(pull) : pull();
     std::vector<Message> stored;
     if (sessions->find("s"))
       for (const SessionEntry& entry : sessions->load("s")) stored.push_back(entry.message);
     EXPECT_EQ(transcript_fault(stored), "") << "after " << stop_after << " events";
   }
+}
+
+TEST(Agent, DestroyingTheStreamCancelsTheRunAfterAnyEvent) {
+  destroy_after_any_event(true);
+}
+TEST(Agent, DestroyingTheStreamOnAPlainThreadCancelsTheRunAfterAnyEvent) {
+  destroy_after_any_event(false);
+}
+
+TEST(Agent, StreamsToAPlainThread) {
+  const Agent agent{{.model = script({{text("a"), text("b"), end()}})}};
+  std::string words;
+  for (const Event& event : agent.stream("go"))
+    if (const auto* delta = event.get_if<TextDelta>()) words += delta->text;
+  EXPECT_EQ(words, "ab");
 }
 
 // ---- sessions

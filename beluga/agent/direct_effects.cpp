@@ -175,6 +175,9 @@ class DirectRun final : public RunEffects {
       set_finish_reason(span_, completed->reason);
     } else if (const auto* failed = terminal.get_if<RunFailed>()) {
       outcome = to_string(failed->error.code());
+      telemetry_->log().write(
+          LogLevel::info, "run failed",
+          {{"agent", options_.name}, {"run_id", run_->run_id}, {"error", failed->error.what()}});
       summary = &failed->summary;
       span_.fail(failed->error);
     } else if (const auto* cancelled = terminal.get_if<RunCancelled>()) {
