@@ -20,6 +20,7 @@
 #include "beluga/fiber/sync.hpp"
 #include "beluga/llm/providers/openai/internal/chat_request.hpp"
 #include "beluga/observe/telemetry.hpp"
+#include "beluga/store/database.hpp"
 
 namespace beluga {
 namespace {
@@ -507,7 +508,7 @@ TEST(Agent, ACancelledRunKeepsWhatIsDoneAndCanBeContinued) {
 }
 
 TEST(Agent, ACancelledRunKeepsThePartialText) {
-  const auto sessions = memory_sessions();
+  const auto sessions = open_sessions(Database::open({.path = ":memory:"}));  // it obeys the context, too
   Signal told;
   const auto model = model_of([&](std::size_t, const ChatRequest&, Yield<ChatChunk>& yield) {
     yield(text("The first half"));
