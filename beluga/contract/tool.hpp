@@ -26,9 +26,9 @@ struct ToolTraits {
 
 /// What a call gets besides its arguments.
 struct ToolCallInfo {
-  std::string run_id;
-  std::string call_id;
-  std::string idempotency_key;  ///< the same whenever this very call is repeated after a crash
+  std::string run_id{};
+  std::string call_id{};
+  std::string idempotency_key{};  ///< the same whenever this very call is repeated after a crash
 };
 
 struct ToolOutput {
