@@ -1,8 +1,10 @@
 #include "beluga/llm/providers/openai/openai.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "beluga/base/did_you_mean.hpp"
+#include "beluga/base/redact.hpp"
 #include "beluga/base/result.hpp"
 #include "beluga/fiber/context.hpp"
 #include "beluga/llm/providers/openai/internal/chat_request.hpp"
@@ -159,13 +161,18 @@ class ChatCompletions final : public ChatModel {
   const ModelInfo info_;
 };
 
+/// The key without the line end that `export KEY=$(cat file)` or a file leaves at it.
+std::string_view bare_key(const Secret& key) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  std::string_view text = key.reveal();
+  text.remove_prefix(std::min(text.find_first_not_of(kBlank), text.size()));
+  return text.substr(0, text.find_last_not_of(kBlank) + 1);
+}
+
 HttpHeaders request_headers(const Options& options) {
   HttpHeaders headers{{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}};
   if (!options.api_key.empty()) {
-    std::string_view key = options.api_key.reveal();
-    const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-    while (!key.empty() && blank(key.back())) key.remove_suffix(1);
-    while (!key.empty() && blank(key.front())) key.remove_prefix(1);
+    const std::string_view key = bare_key(options.api_key);
     if (key.empty() || !is_http_field_value(key))
       refuse(options, "the API key" +
                           (options.key_variable.empty() ? std::string() : " (" + options.key_variable + ")") +
@@ -233,7 +240,9 @@ ChatModelPtr chat_model(Options options) {
                            .model = options.model,
                            .base_url = shown,
                            .key_variable = options.key_variable};
-  place.secrets.emplace_back(options.api_key.reveal());
+  place.secrets.emplace_back(bare_key(options.api_key));
+  for (const HttpHeaders::Field& field : options.headers)
+    if (is_secret_name(field.name)) place.secrets.push_back(field.value);
   if (!url.password().empty()) place.secrets.push_back(url.password());
 
   HttpHeaders headers = request_headers(options);

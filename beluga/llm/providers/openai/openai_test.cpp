@@ -160,6 +160,18 @@ TEST(OpenAi, NeverTellsTheKey) {
   EXPECT_THAT(std::string(error.what()), Not(HasSubstr("0123456789")));
 }
 
+TEST(OpenAi, NeverTellsAKeyOfAnyShapeEchoedByTheServer) {
+  const FaultServer server(
+      FaultServer::always(http_response("403 Forbidden", "", "no: plainkey1234 and otherkey5678")));
+  const auto result = generate(chat_model({.model = "m",
+                                           .api_key = Secret("plainkey1234\n"),
+                                           .base_url = server.url("/v1"),
+                                           .headers = {{"api-key", "otherkey5678"}}}));
+  ASSERT_FALSE(result.ok());
+  EXPECT_THAT(result.error().message(), Not(HasSubstr("key1234")));
+  EXPECT_THAT(result.error().message(), Not(HasSubstr("key5678")));
+}
+
 TEST(OpenAi, ToleratesErrorBodiesThatAreCutOrHuge) {
   const std::string whole =
       http_response("503 Service Unavailable", "", R"({"error":{"message":"overloaded"}})");
