@@ -42,9 +42,11 @@ std::string_view Agent::name() const noexcept {
 }
 
 Stream<Event> Agent::stream(RunInput input) const {
-  return Stream<Event>::generate([state = state_, input = std::move(input)](Yield<Event>& yield) {
-    detail::run_loop(*state, input, yield);
-  });
+  // Without running ahead: whoever leaves at ToolCallStarted must be able to rely on it that the tool did not
+  // run.
+  return Stream<Event>::generate([state = state_, input = std::move(input)](
+                                     Yield<Event>& yield) { detail::run_loop(*state, input, yield); },
+                                 RunAhead::none);
 }
 
 RunnablePtr Agent::runnable() const {

@@ -563,6 +563,22 @@ TEST(Agent, DestroyingTheStreamOnAPlainThreadCancelsTheRunAfterAnyEvent) {
   destroy_after_any_event(false);
 }
 
+TEST(Agent, AToolDoesNotRunWhenTheListenerLeavesAtItsStart) {
+  for (const bool on_fiber : {true, false}) {
+    std::atomic<int> ran{0};
+    const Agent agent{{.model = script({{text("x"), call(0, "c1", "a"), end(StopReason::tool_calls)}}),
+                       .tools = {tool_of("a", [&](const Json&, const ToolCallInfo&) {
+                         return ++ran, ToolOutput{.content = "A"};
+                       })}}};
+    const auto leave = [&] {
+      for (const Event& event : agent.stream("go"))
+        if (event.get_if<ToolCallStarted>() != nullptr) break;
+    };
+    on_fiber ? Runtime::current().run(leave) : leave();
+    EXPECT_EQ(ran, 0);
+  }
+}
+
 TEST(Agent, StreamsToAPlainThread) {
   const Agent agent{{.model = script({{text("a"), text("b"), end()}})}};
   std::string words;
