@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
+#include <mutex>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -110,27 +112,36 @@ TEST(Stress, EveryWaitEndsExactlyOnce) {
     detail::ParkingSpot spot;
     CancelSource source;
   };
-  std::atomic<std::shared_ptr<Shared>> current;
+  std::mutex mutex;
+  std::shared_ptr<Shared> present;
+  const auto get = [&] {
+    const std::lock_guard lock(mutex);
+    return present;
+  };
+  const auto set = [&](std::shared_ptr<Shared> shared) {
+    const std::lock_guard lock(mutex);
+    present = std::move(shared);
+  };
   std::atomic<bool> stop{false};
   std::thread notifier([&] {
     while (!stop)
-      if (const auto shared = current.load()) shared->spot.notify();
+      if (const auto shared = get()) shared->spot.notify();
   });
   std::thread canceller([&] {
     while (!stop)
-      if (const auto shared = current.load()) shared->source.cancel();
+      if (const auto shared = get()) shared->source.cancel();
   });
   int ends[4] = {};
   runtime.run([&] {
     for (int i = 0; i < kRounds; ++i) {
       const auto shared = std::make_shared<Shared>();
       const ContextScope context(Context().with_cancel(shared->source.token()));
-      current.store(shared);
+      set(shared);
       for (int n = 0; n < 3; ++n)
         ++ends[static_cast<int>(
             shared->spot.wait(Clock::current().now() + std::chrono::microseconds(i % 40)))];
     }
-    current.store(nullptr);
+    set(nullptr);
   });
   stop = true;
   notifier.join();
