@@ -1,0 +1,221 @@
+/// Costs of the fiber room, beside a raw Boost.Context switch and two threads with a condition variable.
+///
+///     build/bench/fiber_bench --benchmark_min_time=0.3
+
+#include <benchmark/benchmark.h>
+
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <boost/context/detail/fcontext.hpp>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "beluga/fiber/blocking.hpp"
+#include "beluga/fiber/channel.hpp"
+#include "beluga/fiber/internal/park.hpp"
+#include "beluga/fiber/internal/reactor.hpp"
+#include "beluga/fiber/runtime.hpp"
+#include "beluga/fiber/scope.hpp"
+#include "beluga/fiber/stream.hpp"
+
+namespace {
+std::atomic<std::size_t> g_allocations{0};
+}
+
+// Not inlined: g++ would take malloc and delete for a mismatch.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  g_allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+
+namespace {
+
+using namespace beluga;
+
+/// Reports heap allocations per iteration beside the time.
+class CountAllocations {
+ public:
+  explicit CountAllocations(benchmark::State& state) : state_(state), before_(g_allocations.load()) {}
+  ~CountAllocations() {
+    state_.counters["allocs"] = benchmark::Counter(static_cast<double>(g_allocations.load() - before_),
+                                                   benchmark::Counter::kAvgIterations);
+  }
+  CountAllocations(const CountAllocations&) = delete;
+  CountAllocations& operator=(const CountAllocations&) = delete;
+
+ private:
+  benchmark::State& state_;
+  std::size_t before_;
+};
+
+void RawContextRoundTrip(benchmark::State& state) {
+  namespace machine = boost::context::detail;
+  std::vector<char> stack(64 * 1024);
+  machine::fcontext_t other = machine::make_fcontext(stack.data() + stack.size() - 256, stack.size() - 256,
+                                                     [](machine::transfer_t t) {
+                                                       for (;;) t = machine::jump_fcontext(t.fctx, nullptr);
+                                                     });
+  for (auto _ : state) other = machine::jump_fcontext(other, nullptr).fctx;
+}
+BENCHMARK(RawContextRoundTrip);
+
+void ThreadPingPong(benchmark::State& state) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int turn = 0;
+  std::thread peer([&] {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      changed.wait(lock, [&] { return turn != 0; });
+      if (turn < 0) return;
+      turn = 0;
+      changed.notify_one();
+    }
+  });
+  {
+    std::unique_lock lock(mutex);
+    for (auto _ : state) {
+      turn = 1;
+      changed.notify_one();
+      changed.wait(lock, [&] { return turn == 0; });
+    }
+    turn = -1;
+    changed.notify_one();
+  }
+  peer.join();
+}
+BENCHMARK(ThreadPingPong);
+
+void YieldRoundTrip(benchmark::State& state) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([&] {
+    const CountAllocations count(state);
+    for (auto _ : state) yield_now();
+  });
+}
+BENCHMARK(YieldRoundTrip);
+
+// Two fibers wake each other in turn: two parks and two wakes.
+void ParkPingPong(benchmark::State& state) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([&] {
+    detail::ParkingSpot ping, pong;
+    bool stop = false;
+    Scope scope;
+    scope.spawn("peer", [&] {
+      for (;;) {
+        static_cast<void>(ping.wait());
+        if (stop) return;
+        pong.notify();
+      }
+    });
+    yield_now();
+    const CountAllocations count(state);
+    for (auto _ : state) {
+      ping.notify();
+      static_cast<void>(pong.wait());
+    }
+    stop = true;
+    ping.notify();
+    scope.join();
+  });
+}
+BENCHMARK(ParkPingPong);
+
+// A wait that the event loop ends, as each socket operation does.
+void ParkAndWakeThroughTheLoop(benchmark::State& state) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([&] {
+    detail::ParkingSpot spot;
+    auto& io = detail::worker_io();
+    const CountAllocations count(state);
+    for (auto _ : state) {
+      boost::asio::post(io, [&spot] { spot.notify(); });
+      static_cast<void>(spot.wait());
+    }
+  });
+}
+BENCHMARK(ParkAndWakeThroughTheLoop);
+
+void SpawnAndFinish(benchmark::State& state) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([&] {
+    Scope scope;
+    const CountAllocations count(state);
+    for (auto _ : state) {
+      scope.spawn("child", [] {});
+      yield_now();
+    }
+    scope.join();
+  });
+}
+BENCHMARK(SpawnAndFinish);
+
+Stream<int> stages(int n) {
+  auto stream = Stream<int>::generate([](Yield<int>& yield) {
+    for (int i = 0;; ++i) yield(i);
+  });
+  for (int i = 1; i < n; ++i)
+    stream = Stream<int>::generate([source = std::move(stream)](Yield<int>& yield) mutable {
+      for (int& value : source) yield(value);
+    });
+  return stream;
+}
+
+void GeneratorElement(benchmark::State& state) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([&] {
+    auto stream = stages(static_cast<int>(state.range(0)));
+    stream.next();
+    const CountAllocations count(state);
+    for (auto _ : state) benchmark::DoNotOptimize(stream.next());
+  });
+}
+BENCHMARK(GeneratorElement)->ArgName("stages")->Arg(1)->Arg(3);
+
+void GeneratorElementPulledFromAThread(benchmark::State& state) {
+  Runtime runtime{{.workers = 1}};
+  auto stream = runtime.run([] { return stages(1); });
+  stream.next();
+  for (auto _ : state) benchmark::DoNotOptimize(stream.next());
+}
+BENCHMARK(GeneratorElementPulledFromAThread);
+
+void ChannelElement(benchmark::State& state) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([&] {
+    Channel<int> channel(64);
+    Scope scope(Scope::OnFailure::keep_going);
+    scope.spawn("producer", [&] {
+      static_cast<void>(attempt([&] {
+        for (int i = 0;; ++i) channel.send(i);
+      }));
+    });
+    for (auto _ : state) benchmark::DoNotOptimize(channel.receive());
+    channel.close();
+  });
+}
+BENCHMARK(ChannelElement);
+
+void BlockingCall(benchmark::State& state) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([&] {
+    for (auto _ : state) blocking([] {});
+  });
+}
+BENCHMARK(BlockingCall);
+
+}  // namespace
+
+BENCHMARK_MAIN();
