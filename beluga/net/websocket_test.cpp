@@ -200,7 +200,7 @@ TEST(WebSocketServer, FailsBadUtf8BeforeTheMessageIsComplete) {
 TEST(WebSocketServer, EchoesEveryLengthClass) {
   HttpServer server({}, echo());
   RawPeer peer = open_raw(server);
-  for (const std::size_t size : {0, 1, 125, 126, 127, 128, 65535, 65536, 200000}) {
+  for (const std::size_t size : {0U, 1U, 125U, 126U, 127U, 128U, 65535U, 65536U, 200000U}) {
     const std::string data(size, '\xFE');
     peer.send(final_frame(kBinary, data));
     const Received back = next_frame(peer);
