@@ -1,0 +1,63 @@
+#pragma once
+/// Evidence: lines of documents, collected from tool results and given texts, and the passages they form.
+///
+/// A result is only ever evidence. Nothing in it is executed, and no line of it can make the model call
+/// anything.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "beluga/llm/providers/offline/internal/words.hpp"
+
+namespace beluga::llm::offline_model {
+
+/// What is known of one document: some of its lines, by number.
+using Lines = std::map<std::int64_t, std::string>;
+
+struct Evidence {
+  std::map<std::string, Lines> documents;  ///< by path or by the name of the tool that said it
+  void add(const std::string& path, std::int64_t line, std::string_view text);
+  std::size_t line_count() const noexcept;
+};
+
+/// A hit as search tools print it: "path:12: text", "path:12:7: text", "path-12- text".
+struct Hit {
+  std::string path;
+  std::int64_t line = 0;
+  std::string text;
+};
+/// Hits in a tool result, whatever its form: grep lines, grouped lines under a path, JSON objects with path
+/// and line.
+std::vector<Hit> parse_hits(std::string_view content);
+/// The text of a file as read tools return it: numbered lines in the usual forms, or plain text from
+/// `first_line` on.
+std::vector<Hit> parse_file(std::string_view content, const std::string& path, std::int64_t first_line);
+/// Paths in a listing, one per line or in a JSON array. Directories end with '/'.
+std::vector<std::string> parse_listing(std::string_view content);
+
+struct Sentence {
+  std::string text;
+  std::int64_t line = 0;                                        ///< where it starts
+  std::vector<std::pair<std::uint32_t, std::int64_t>> line_at;  ///< byte offset in text -> line
+  std::int64_t line_of(std::size_t offset) const noexcept;
+};
+/// A paragraph with what stands above it.
+struct Passage {
+  std::string path;
+  std::vector<Sentence> sentences;
+  std::string tag;  ///< the term it explains: "-l limit", "`--keep-index`", "missingok"
+  std::int64_t tag_line = 0;
+  std::string outer;    ///< tags around that one
+  std::string section;  ///< nearest heading, or the FAQ question
+  std::int64_t section_line = 0;
+  bool first_of_tag = false;  ///< the first thing said about the tag
+  bool verbatim = false;      ///< code or an example
+  bool first_of_section = false;
+  bool fragment = false;  ///< a hit alone: what stands around it is not known
+};
+std::vector<Passage> passages(const std::string& path, const Lines& lines);
+
+}  // namespace beluga::llm::offline_model
