@@ -7,6 +7,7 @@
 #include "beluga/llm/providers/offline/internal/rank.hpp"
 #include "beluga/llm/providers/offline/internal/toolbox.hpp"
 #include "beluga/llm/providers/offline/internal/words.hpp"
+#include "beluga/llm/registry.hpp"
 
 namespace beluga::llm {
 namespace {
@@ -43,6 +44,11 @@ const char* kWeather =
 
 TEST(OfflineModel, SaysWhatItIs) {
   EXPECT_THAT(offline_model::next_turn(asking("Who are you?")).text, HasSubstr("not a language model"));
+}
+
+TEST(OfflineModel, OpensByNameWithoutAModelOrAKey) {
+  EXPECT_EQ(open("offline")->info().model, "extractive-1");
+  EXPECT_EQ(open("offline/other-name")->info().model, "other-name");
 }
 
 TEST(OfflineModel, FillsAForeignToolFromItsSchema) {
