@@ -9,6 +9,8 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
 endif()
 
 if(PROJECT_IS_TOP_LEVEL)
+  # -O3 buys nothing measurable here and costs a third more compile time.
+  set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
   find_program(CCACHE ccache)
   if(CCACHE)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})

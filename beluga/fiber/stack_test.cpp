@@ -68,7 +68,8 @@ void overflow_without_a_guard() {
 
 void fault_elsewhere() {
   install_fault_reporter();
-  *reinterpret_cast<volatile int*>(std::uintptr_t{16}) = 1;
+  volatile std::uintptr_t address = 16;  // volatile: the optimiser must not see that nothing is there
+  *reinterpret_cast<volatile int*>(address) = 1;
 }
 
 TEST(Stack, AGuardedOverflowNamesTheFiber) {
