@@ -41,6 +41,10 @@ std::string_view Agent::name() const noexcept {
   return state_->options.name;
 }
 
+const ModelInfo& Agent::model() const noexcept {
+  return state_->options.model->info();
+}
+
 Stream<Event> Agent::stream(RunInput input) const {
   // Without running ahead: whoever leaves at ToolCallStarted must be able to rely on it that the tool did not
   // run.

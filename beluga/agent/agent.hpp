@@ -111,6 +111,8 @@ class Agent {
   explicit Agent(AgentOptions options);
 
   std::string_view name() const noexcept;
+  /// What the model says of itself.
+  const ModelInfo& model() const noexcept;
   /// Runs lazily, pulled by the caller. See Runnable::stream.
   Stream<Event> stream(RunInput input) const;
   Reply invoke(RunInput input) const;
