@@ -1,0 +1,138 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <histedit.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+
+#include "beluga/agent/session.hpp"
+#include "beluga/app/commands.hpp"
+#include "beluga/app/internal/turn.hpp"
+#include "beluga/base/terminal.hpp"
+#include "beluga/base/utf8.hpp"
+#include "beluga/store/database.hpp"
+
+namespace beluga::app {
+namespace {
+
+const char* prompt(EditLine*) {
+  return "you> ";
+}
+
+/// Reads lines: edited and with history on a terminal, plain otherwise.
+class LineReader {
+ public:
+  LineReader() {
+    if (::isatty(STDIN_FILENO) != 1) return;
+    history_ = ::history_init();
+    edit_ = ::el_init("beluga", stdin, stdout, stderr);
+    if (history_ == nullptr || edit_ == nullptr) return;
+    HistEvent event;
+    ::history(history_, &event, H_SETSIZE, 1000);
+    ::history(history_, &event, H_SETUNIQUE, 1);
+    ::el_set(edit_, EL_PROMPT, &prompt);
+    ::el_set(edit_, EL_EDITOR, "emacs");
+    ::el_set(edit_, EL_HIST, &::history, history_);
+    ::el_set(edit_, EL_SIGNAL, 0);
+    const auto path = attempt([] { return default_database_path(); });
+    if (path.ok()) {
+      history_file_ = std::filesystem::path(*path).replace_filename("chat_history").string();
+      ::history(history_, &event, H_LOAD, history_file_.c_str());
+    }
+  }
+  ~LineReader() {
+    if (edit_ != nullptr) ::el_end(edit_);
+    if (history_ == nullptr) return;
+    HistEvent event;
+    if (!history_file_.empty()) {
+      const auto mask = ::umask(0077);
+      std::error_code ignored;
+      std::filesystem::create_directories(std::filesystem::path(history_file_).parent_path(), ignored);
+      ::history(history_, &event, H_SAVE, history_file_.c_str());
+      ::umask(mask);
+    }
+    ::history_end(history_);
+  }
+  LineReader(const LineReader&) = delete;
+  LineReader& operator=(const LineReader&) = delete;
+
+  /// nullopt at the end of the input; empty when Ctrl-C was pressed.
+  std::optional<std::string> read() {
+    if (edit_ == nullptr) {
+      std::string line;
+      if (!std::getline(std::cin, line)) return std::nullopt;
+      return line;
+    }
+    int count = 0;
+    errno = 0;
+    const char* line = ::el_gets(edit_, &count);
+    if (line == nullptr || count <= 0) {
+      if (errno == EINTR) {
+        ::el_reset(edit_);
+        std::fputs("\n", stdout);
+        return std::string();
+      }
+      return std::nullopt;
+    }
+    std::string text(line, static_cast<std::size_t>(count));
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    HistEvent event;
+    if (!text.empty()) ::history(history_, &event, H_ENTER, text.c_str());
+    return text;
+  }
+
+ private:
+  History* history_ = nullptr;
+  EditLine* edit_ = nullptr;
+  std::string history_file_;
+};
+
+void help() {
+  fmt::print(stderr,
+             "Write a question and press Enter. Ctrl-C stops an answer; Ctrl-D or /exit leaves.\n"
+             "/help   this text\n/tools  the tools of this conversation\n/exit   leave\n");
+}
+
+}  // namespace
+
+int chat(const Settings& settings, const RunOptions& options, Interrupt& interrupt) {
+  const auto sessions = options.session.empty() ? memory_sessions() : stored_sessions();
+  const std::string name = options.session.empty() ? "conversation" : options.session;
+  const Agent agent = make_agent(settings, sessions);
+  if (!options.session.empty()) {
+    if (const auto known = sessions->find(name); known && known->last_seq > 0)
+      fmt::print(stderr, "beluga: session '{}' goes on after {} messages\n", name, known->last_seq);
+    else
+      fmt::print(stderr, "beluga: new session '{}'\n", name);
+  }
+  LineReader lines;
+  int code = 0;
+  while (auto line = lines.read()) {
+    const std::string question = sanitize_utf8(*line);
+    if (question.find_first_not_of(" \t") == std::string::npos) continue;
+    if (question == "/exit" || question == "/quit") break;
+    if (question == "/help") {
+      help();
+      continue;
+    }
+    if (question == "/tools") {
+      list_tools(settings);
+      continue;
+    }
+    Console console({.json = options.json,
+                     .session = options.session,
+                     .priced = !agent.model().provider.starts_with("offline")});
+    RunInput input(question);
+    input.session = name;
+    code = turn(agent, std::move(input), console, interrupt);
+    if (!console.alive()) return 1;
+  }
+  return code;
+}
+
+}  // namespace beluga::app

@@ -1,0 +1,44 @@
+#pragma once
+/// How a run looks on a terminal: the answer on stdout as it is produced, everything else on stderr, so that
+/// `beluga run ... > answer.txt` keeps just the answer. Or, with --json, one event per line on stdout.
+
+#include <string>
+#include <string_view>
+
+#include "beluga/base/terminal.hpp"
+#include "beluga/contract/event.hpp"
+
+namespace beluga::app {
+
+class Console {
+ public:
+  struct Options {
+    bool json = false;
+    std::string session{};  ///< named in the note about what a cancelled run kept
+    bool priced = true;     ///< false: the model costs nothing, so that no cost is shown as unknown
+  };
+  explicit Console(Options options);
+
+  void show(const Event& event);
+  /// 0 completed, 1 failed, 124 out of time, 130 cancelled. Of the terminal event shown last.
+  int exit_code() const noexcept { return exit_code_; }
+  /// False once stdout is gone (a closed pipe): there is nobody left to run for.
+  bool alive() const noexcept { return alive_; }
+
+ private:
+  void answer(std::string_view text);
+  void note(std::string_view line);
+  void finish_line();
+  void summary(const RunSummary& summary);
+
+  Options options_;
+  bool colour_ = false;
+  TerminalStripper stripper_;
+  std::string buffer_;  // reused
+  bool at_line_start_ = true;
+  std::size_t tool_results_ = 0;
+  int exit_code_ = 1;
+  bool alive_ = true;
+};
+
+}  // namespace beluga::app

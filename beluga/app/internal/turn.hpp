@@ -1,0 +1,18 @@
+#pragma once
+/// One question to an agent, shown on a console.
+
+#include <memory>
+
+#include "beluga/agent/agent.hpp"
+#include "beluga/app/console.hpp"
+#include "beluga/app/interrupt.hpp"
+
+namespace beluga::app {
+
+/// Runs until the terminal event; Ctrl-C cancels. Returns the exit code.
+int turn(const Agent& agent, RunInput input, Console& console, Interrupt& interrupt);
+
+/// The sessions in the user's database file.
+std::shared_ptr<SessionStore> stored_sessions();
+
+}  // namespace beluga::app

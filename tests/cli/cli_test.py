@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""The beluga binary as a user meets it. Usage: cli_test.py path/to/beluga"""
+
+import http.server
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+BELUGA = os.path.abspath(sys.argv.pop(1))
+
+
+class Home(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.root = os.path.join(self.dir.name, "files")
+        os.mkdir(self.root)
+        with open(os.path.join(self.root, "pump.md"), "w") as file:
+            file.write("# Pump\n\nThe pump is serviced every 400 hours.\n\nThe default pressure is 3.5 bar.\n")
+        self.home = os.path.join(self.dir.name, "home")
+        self.env = {"PATH": os.environ["PATH"], "HOME": self.dir.name, "BELUGA_HOME": self.home, "NO_COLOR": "1"}
+
+    def tearDown(self):
+        self.dir.cleanup()
+
+    def beluga(self, *args, stdin="", env=None, timeout=60):
+        return subprocess.run([BELUGA, *args], input=stdin, env={**self.env, **(env or {})}, cwd=self.root,
+                              capture_output=True, text=True, timeout=timeout)
+
+
+class Run(Home):
+    def test_answers_offline_with_a_citation_and_says_which_model(self):
+        done = self.beluga("run", "What is the default pressure of the pump?")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("3.5 bar", done.stdout)
+        self.assertIn("pump.md:5", done.stdout)
+        self.assertEqual(done.stderr.count("OPENAI_API_KEY is not set"), 1)
+        self.assertRegex(done.stderr, r"\d+ tokens .* tool calls?, \d+ steps?, ")
+
+    def test_writes_one_event_a_line_with_json(self):
+        done = self.beluga("run", "--json", "-m", "offline", "What is 17 * 23?")
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([event["seq"] for event in events], list(range(1, len(events) + 1)))
+        self.assertEqual(events[0]["type"], "run_started")
+        self.assertEqual(events[-1]["type"], "run_completed")
+        self.assertIn("391", json.dumps(events[-1]))
+
+    def test_refuses_an_empty_question(self):
+        self.assertEqual(self.beluga("run", "  ").returncode, 2)
+
+    def test_takes_a_question_of_five_megabytes_from_stdin(self):
+        done = self.beluga("run", "-m", "offline", "-", stdin="pump pressure " * 370_000)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_names_the_known_providers_for_an_unknown_one(self):
+        done = self.beluga("run", "-m", "opnai/gpt-4o", "hello")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("openai", done.stderr)
+
+    def test_names_the_variable_for_a_missing_key(self):
+        done = self.beluga("run", "-m", "openai/gpt-4o", "hello")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("OPENAI_API_KEY", done.stderr)
+
+    def test_says_that_nobody_answers_without_a_network(self):
+        done = self.beluga("run", "-m", "openai/gpt-4o", "--base-url", "http://127.0.0.1:9/v1", "hello",
+                           env={"OPENAI_API_KEY": "sk-secret-secret-secret-secret"})
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("127.0.0.1", done.stderr)
+        self.assertNotIn("secret-secret", done.stderr + done.stdout)
+
+    def test_names_file_line_and_key_of_a_bad_configuration(self):
+        path = os.path.join(self.root, "beluga.yaml")
+        with open(path, "w") as file:
+            file.write("model: offline\nmax_step: 3\n")
+        done = self.beluga("run", "--config", path, "hello")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("beluga.yaml:2", done.stderr)
+        self.assertIn("max_steps", done.stderr)
+
+    def test_names_the_flag_of_a_bad_value(self):
+        done = self.beluga("run", "--max-steps", "many", "hello")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--max-steps", done.stderr)
+
+    def test_names_the_known_tools_for_an_unknown_one(self):
+        done = self.beluga("run", "--tool", "read_fil", "hello")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("read_file", done.stderr)
+
+    def test_reads_nothing_outside_the_root(self):
+        with open(os.path.join(self.dir.name, "outside.md"), "w") as file:
+            file.write("The launch code is 0451.\n")
+        done = self.beluga("run", "-m", "offline", "Read ../outside.md: what is the launch code?")
+        self.assertNotIn("0451", done.stdout + done.stderr)
+
+    def test_ends_quietly_when_nobody_reads_its_output(self):
+        process = subprocess.Popen([BELUGA, "run", "-m", "offline", "What is the default pressure of the pump?"],
+                                   env=self.env, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.close()
+        self.assertGreaterEqual(process.wait(timeout=30), 0)  # not by a signal
+        process.stderr.close()
+
+
+class SilentServer(http.server.BaseHTTPRequestHandler):
+    """Starts an answer and then says nothing more."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        chunk = {"id": "1", "model": "m", "choices": [{"index": 0, "delta": {"content": "Half an "}}]}
+        self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        self.wfile.flush()
+        self.server.streaming.set()
+        try:
+            while self.rfile.read(1):
+                pass
+        except OSError:
+            pass
+        self.server.closed.set()
+
+    def log_message(self, *_):
+        pass
+
+
+class Cancel(Home):
+    def setUp(self):
+        super().setUp()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SilentServer)
+        self.server.daemon_threads = True
+        self.server.streaming = threading.Event()
+        self.server.closed = threading.Event()
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.env["OPENAI_API_KEY"] = "sk-test"
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+
+    def tearDown(self):
+        self.server.shutdown()
+        self.server.server_close()
+        super().tearDown()
+
+    def start(self, *args):
+        return subprocess.Popen([BELUGA, "run", "-m", "openai/m", "--base-url", self.url, *args, "hello"], env=self.env,
+                                cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def test_ctrl_c_aborts_the_request_and_says_what_was_kept(self):
+        process = self.start("--session", "kept")
+        self.assertTrue(self.server.streaming.wait(30))
+        self.assertEqual(process.stdout.read(8), "Half an ")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertIn("Ctrl-C", err)
+        self.assertIn("kept in session 'kept'", err)
+        self.assertTrue(self.server.closed.wait(10), "the request was not aborted on the wire")
+        sessions = self.beluga("sessions")
+        self.assertIn("kept", sessions.stdout)
+
+    def test_a_timeout_ends_the_run_with_124(self):
+        process = self.start("--timeout", "300ms")
+        _, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 124, err)
+
+
+class Chat(Home):
+    def test_keeps_a_session_over_a_restart(self):
+        first = self.beluga("chat", "-m", "offline", "--session", "s", stdin="What is the default pressure of the pump?\n")
+        self.assertIn("3.5 bar", first.stdout)
+        self.assertIn("new session", first.stderr)
+        second = self.beluga("chat", "-m", "offline", "--session", "s", stdin="/exit\n")
+        self.assertRegex(second.stderr, r"goes on after \d+ messages")
+        mode = os.stat(os.path.join(self.home, "beluga.db")).st_mode & 0o777
+        self.assertEqual(mode, 0o600)
+
+    def test_says_which_home_cannot_be_written(self):
+        blocked = os.path.join(self.dir.name, "blocked")
+        with open(blocked, "w"):
+            pass  # a file where a folder must be: also root cannot write below it
+        done = self.beluga("chat", "-m", "offline", "--session", "s", env={"BELUGA_HOME": os.path.join(blocked, "x")})
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("blocked", done.stderr)
+        self.assertEqual(self.beluga("run", "-m", "offline", "What is 2 + 3?",
+                                     env={"BELUGA_HOME": os.path.join(blocked, "x")}).returncode, 0)
+
+    def test_edits_lines_on_a_terminal(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(self.root)
+            os.execve(BELUGA, [BELUGA, "chat", "-m", "offline"], {**self.env, "TERM": "xterm"})
+        self.expect(terminal, b"you> ")
+        os.write(terminal, b"What is 17 * 24?\x7f\x7f3?\n")  # backspace twice: 23
+        self.expect(terminal, b"391")
+        self.expect(terminal, b"you> ")
+        os.write(terminal, b"\x04")
+        _, status = os.waitpid(pid, 0)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 0)
+        os.close(terminal)
+
+    def expect(self, terminal, wanted):
+        seen = b""
+        end = time.monotonic() + 30
+        while wanted not in seen:
+            ready, _, _ = select.select([terminal], [], [], max(0.0, end - time.monotonic()))
+            self.assertTrue(ready, f"waited for {wanted!r}, saw {seen!r}")
+            seen += os.read(terminal, 4096)
+
+
+class Lists(Home):
+    def test_lists_what_each_provider_needs(self):
+        done = self.beluga("models")
+        self.assertIn("OPENAI_API_KEY (not set)", done.stdout)
+        self.assertIn("offline", done.stdout)
+
+    def test_offers_http_get_only_with_a_host(self):
+        self.assertNotIn("http_get", self.beluga("tools").stdout)
+        self.assertIn("http_get", self.beluga("tools", "--allow-host", "example.org").stdout)
+
+    def test_prints_help_and_version(self):
+        self.assertIn("run", self.beluga("--help").stdout)
+        self.assertRegex(self.beluga("--version").stdout, r"beluga \d+\.\d+\.\d+")
+        self.assertEqual(self.beluga("rum", "x").returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
