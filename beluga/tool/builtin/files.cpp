@@ -199,8 +199,12 @@ ToolPtr search_files(const std::string& root) {
       kFileTraits);
 }
 std::vector<ToolPtr> standard(const StandardOptions& options) {
-  return {read_file(options.root), list_files(options.root), search_files(options.root), calculator(),
-          current_time()};
+  std::vector<ToolPtr> tools{read_file(options.root), list_files(options.root), search_files(options.root),
+                             calculator(), current_time()};
+  if (!options.allowed_hosts.empty())
+    tools.push_back(
+        http_get({.allowed_hosts = options.allowed_hosts, .allow_private = options.allow_private}));
+  return tools;
 }
 
 }  // namespace beluga::tool::builtin
