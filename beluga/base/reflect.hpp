@@ -32,26 +32,35 @@ inline constexpr std::size_t kMaxFields = 32;
 
 namespace detail {
 
+// The conversions are for unevaluated operands. They are defined because clang warns of functions that are
+// used with types of an unnamed namespace and have no definition (-Wundefined-internal).
+
 /// Initialises a member of any type but T itself (which would be a copy, not a field).
 template <class T>
 struct AnyField {
   template <class U>
     requires(!std::is_same_v<std::remove_cv_t<U>, T>)
-  operator U() const noexcept;
+  operator U() const noexcept {
+    __builtin_trap();
+  }
 };
 /// Initialises what AnyField cannot: a reference.
 template <class T>
 struct AnyReference {
   template <class U>
     requires(!std::is_same_v<std::remove_cv_t<U>, T>)
-  operator U&() const noexcept;
+  operator U&() const noexcept {
+    __builtin_trap();
+  }
 };
 /// Initialises a base class of T and nothing else.
 template <class T>
 struct AnyBase {
   template <class U>
     requires(std::is_base_of_v<U, T> && !std::is_same_v<std::remove_cv_t<U>, T>)
-  operator U() const noexcept;
+  operator U() const noexcept {
+    __builtin_trap();
+  }
 };
 template <class T, std::size_t>
 using AnyFieldAt = AnyField<T>;
@@ -91,10 +100,12 @@ constexpr bool has_array(std::index_sequence<I...>) {
 }
 template <class T, std::size_t N>
 constexpr bool has_reference() {
-  if constexpr (accepts_then<T, AnyReference<T>>(std::make_index_sequence<N>{}) &&
-                !accepts<T>(std::make_index_sequence<N + 1>{}))
-    return true;
-  else if constexpr (N == 0)
+  // AnyReference is tried only where AnyField does not fit: on a std::vector<T> of a T that cannot be copied,
+  // clang would go on to define the vector's copy constructor.
+  if constexpr (!accepts<T>(std::make_index_sequence<N + 1>{})) {
+    if constexpr (accepts_then<T, AnyReference<T>>(std::make_index_sequence<N>{})) return true;
+  }
+  if constexpr (N == 0)
     return false;
   else
     return has_reference<T, N - 1>();

@@ -123,8 +123,7 @@ TEST_F(Files, NothingLeadsOutOfTheRoot) {
 TEST_F(Files, RefusesFoldersPipesBinariesAndZeroBytes) {
   ASSERT_EQ(::mkfifo((root_ / "pipe").c_str(), 0600), 0);
   write("binary", std::string("a\0b", 3));
-  for (const std::string path : {"docs", "pipe", "binary", std::string("notes.txt\0x", 11).c_str()}) {
-    if (path == "notes.txt") continue;
+  for (const std::string path : {"docs", "pipe", "binary"}) {
     const auto out = read(path);
     ASSERT_FALSE(out.ok()) << path;
     EXPECT_EQ(out.error().code(), ErrorCode::failed_precondition) << path;
