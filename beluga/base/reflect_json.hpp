@@ -232,8 +232,12 @@ struct JsonCodec {
     static_assert(!std::is_same_v<T, std::string_view>,
                   "beluga: a string_view field would dangle; use std::string");
     static_assert(!std::is_union_v<T>, "beluga: a union has no JSON form; use std::variant");
+    constexpr bool kMap = requires { typename T::mapped_type; };
+    static_assert(!kMap,
+                  "beluga: a JSON object has strings as keys: use std::string as the map's key, or a "
+                  "vector of structs");
     static_assert(
-        std::is_pointer_v<T> || std::is_same_v<T, std::string_view> || std::is_union_v<T>,
+        std::is_pointer_v<T> || std::is_same_v<T, std::string_view> || std::is_union_v<T> || kMap,
         "beluga: this type has no JSON form; make it a plain aggregate (no constructor, no private field, no "
         "virtual function), or specialise beluga::JsonCodec for it");
     return true;
@@ -676,6 +680,7 @@ struct JsonCodec<T> {
   }
 
   static Json plain_schema(SchemaBuilder& builder) {
+    static_assert(kFields <= reflect::kMaxFields);  // here, for its messages to come before others
     Json properties = Json::object();
     Json required = Json::array();
     const T defaults{};

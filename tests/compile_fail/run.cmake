@@ -1,0 +1,22 @@
+# cmake -DCOMPILER=<c++> -DROOT=<include root> -DCASE=<file> -P run.cmake
+file(STRINGS ${CASE} expect REGEX "^// expect: " LIMIT_COUNT 1)
+if(NOT expect)
+  message(FATAL_ERROR "${CASE}: no line '// expect: <text>'")
+endif()
+string(REPLACE "// expect: " "" expect "${expect}")
+string(REPLACE "\\;" ";" expect "${expect}")
+
+set(compile ${COMPILER} -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -fsyntax-only -I${ROOT} ${CASE})
+execute_process(COMMAND ${compile} RESULT_VARIABLE result ERROR_VARIABLE errors)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${CASE} does not compile without the mistake:\n${errors}")
+endif()
+
+execute_process(COMMAND ${compile} -DBELUGA_MISTAKE RESULT_VARIABLE result ERROR_VARIABLE errors)
+if(result EQUAL 0)
+  message(FATAL_ERROR "${CASE} compiles with the mistake")
+endif()
+string(FIND "${errors}" "${expect}" at)
+if(at EQUAL -1)
+  message(FATAL_ERROR "${CASE}: the compiler does not print '${expect}' but:\n${errors}")
+endif()
