@@ -168,6 +168,8 @@ TEST_F(Files, SearchesTextAndRegexWithContext) {
   EXPECT_EQ(search(R"({"query":"pool","context":1})").value().content,
             "docs/a.md-3- \ndocs/a.md:4: The pool runs blocking work.\n");
   EXPECT_EQ(search(R"({"query":"^t.*s$","regex":true})").value().content, "notes.txt:2: two fibers\n");
+  EXPECT_EQ(search(R"({"query":"fiber","path":"notes.txt"})").value().content, "notes.txt:2: two fibers\n");
+  EXPECT_EQ(search(R"({"query":"fiber","path":"missing.txt"})").error().code(), ErrorCode::not_found);
   EXPECT_EQ(search(R"({"query":"FIBER","case_sensitive":true})").value().content, "(no match)");
   EXPECT_THAT(search(R"({"query":"fiber","limit":1})").value().content, HasSubstr("there are more"));
   EXPECT_THAT(search(R"({"query":"(","regex":true})").error().message(), HasSubstr("/query"));

@@ -96,7 +96,7 @@ struct SearchArgs {
   Field<std::string, "Text to look for", Limits{.min_length = 1, .max_length = 1000}> query;
   Field<bool, "Whether query is a regular expression (RE2 syntax)"> regex = false;
   Field<bool, "Whether upper and lower case differ"> case_sensitive = false;
-  Field<std::string, "Folder to search, relative to the root", Limits{.max_length = 4096}> path = ".";
+  Field<std::string, "Folder or file to search, relative to the root", Limits{.max_length = 4096}> path = ".";
   Field<std::string, "Only files like this: *.md", Limits{.max_length = 256}> glob = "";
   Field<int, "Lines to show before and after each match", Limits{.minimum = 0, .maximum = 10}> context = 0;
   Field<int, "How many matches at most", Limits{.minimum = 1, .maximum = 500}> limit = 50;

@@ -89,7 +89,14 @@ void RootFolder::walk(const std::string& path, unsigned max_depth,
   std::string prefix = path == "." ? "" : path;
   while (prefix.starts_with("./")) prefix.erase(0, 2);
   while (!prefix.empty() && prefix.back() == '/') prefix.pop_back();
-  walk_folder(open(path, O_RDONLY | O_DIRECTORY), prefix, max_depth, visit);
+  Fd fd = open(path, O_RDONLY);
+  struct stat info{};
+  if (::fstat(fd.get(), &info) != 0 || (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode)))
+    raise(Error(ErrorCode::failed_precondition, "'" + path + "' is neither a folder nor a regular file"));
+  if (S_ISREG(info.st_mode))
+    visit({prefix, static_cast<std::size_t>(info.st_size), false});
+  else
+    walk_folder(std::move(fd), prefix, max_depth, visit);
 }
 
 bool RootFolder::walk_folder(Fd folder, const std::string& prefix, unsigned depth,

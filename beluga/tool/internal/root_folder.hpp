@@ -45,7 +45,7 @@ class RootFolder {
     bool folder = false;
   };
   /// Calls `visit` for what is below `path` in order of name, folders before their content, until it returns
-  /// false. Hidden names are left out, links to folders are not followed.
+  /// false; a regular file is below itself. Hidden names are left out, links to folders are not followed.
   void walk(const std::string& path, unsigned max_depth, const std::function<bool(const File&)>& visit) const;
 
  private:
