@@ -504,6 +504,30 @@ class Builder {
   std::vector<std::pair<std::uint32_t, std::int64_t>> starts_;
 };
 
+/// The cells of a Markdown table's row, without the outer bars. "\\|" and bars in `code` stay inside a cell.
+std::vector<std::string> cells_of(std::string_view row) {
+  std::vector<std::string> cells(1);
+  bool code = false;
+  for (std::size_t i = 1; i < row.size(); ++i) {
+    if (row[i] == '`') code = !code;
+    if (row[i] == '\\' && i + 1 < row.size() && row[i + 1] == '|')
+      cells.back() += row[++i];
+    else if (row[i] == '|' && !code)
+      cells.emplace_back();
+    else
+      cells.back() += row[i];
+  }
+  for (std::string& cell : cells)
+    cell = squeeze(cell.substr(std::min(cell.size(), cell.find_first_not_of(' '))));
+  if (cells.back().empty()) cells.pop_back();
+  return cells;
+}
+
+bool is_table_rule(std::string_view text) {
+  return text.starts_with("|") && text.find('-') != std::string_view::npos &&
+         text.find_first_not_of("|-: ") == std::string_view::npos;
+}
+
 struct Level {
   int indent;
   std::string tag;
@@ -522,6 +546,8 @@ void run_of_lines(const std::string& path, const std::vector<View>& lines, std::
   bool example = false;       // after a paragraph that ends with "::" or inside a fence
   bool fence = false;
   int paragraph_indent = -1;
+  std::vector<std::string> columns;  // the heads of the table that this is in
+  std::vector<std::pair<std::string, std::string>> row;
   Builder builder(out);
   auto flush = [&] {
     if (builder.empty()) return;
@@ -536,6 +562,7 @@ void run_of_lines(const std::string& path, const std::vector<View>& lines, std::
       for (std::size_t i = 0; i + 1 < stack.size(); ++i)
         p.outer += (p.outer.empty() ? "" : " / ") + stack[i].tag;
     }
+    p.row = std::move(row);
     p.section = section;
     p.section_line = section_line;
     p.verbatim = fence || example;
@@ -575,6 +602,32 @@ void run_of_lines(const std::string& path, const std::vector<View>& lines, std::
       builder.append(line.number, line.text);
       flush();
       continue;
+    }
+    // A row of a Markdown table explains its first cell; the heads of the columns stand around it.
+    if (line.text.starts_with("| ") && line.text.ends_with("|")) {
+      flush();
+      if (next != nullptr && is_table_rule(next->text)) {
+        columns = cells_of(line.text);
+        ++i;
+        continue;
+      }
+      std::vector<std::string> cells = cells_of(line.text);
+      if (cells.size() >= 2) {
+        while (!stack.empty() && line.indent <= stack.back().indent) stack.pop_back();
+        stack.push_back({line.indent, cells.front(), line.number});
+        std::string rest;
+        for (std::size_t c = 1; c < cells.size(); ++c) {
+          rest += (c == 1 ? "" : " | ") + cells[c];
+          if (c < columns.size()) row.emplace_back(columns[c], cells[c]);
+        }
+        builder.append(line.number, rest);
+        flush();
+        row.clear();
+        stack.pop_back();
+        continue;
+      }
+    } else {
+      columns.clear();
     }
     if (is_rule(line.text)) {
       flush();

@@ -94,6 +94,15 @@ TEST(OfflineModel, QuotesAGivenDocumentWithItsLine) {
   EXPECT_THAT(answer, HasSubstr("your message:"));
 }
 
+TEST(OfflineModel, ReadsATableByItsRowAndColumn) {
+  ChatRequest request = asking(
+      "Boilers:\n\n| name | colour | pressure |\n|---|:---:|---|\n| `north|1` | red | 12 bar |\n"
+      "| south \\| 2 | blue | 9 bar |\n\nWhich pressure has `north|1`?");
+  std::string answer = offline_model::next_turn(request).text;
+  EXPECT_THAT(answer, StartsWith("12 bar. `north|1`: red | 12 bar"));
+  EXPECT_THAT(answer, HasSubstr("your message:5"));
+}
+
 TEST(OfflineModel, SaysNotFoundWhenTheEvidenceIsAboutSomethingElse) {
   ChatRequest request =
       asking("The pump starts at seven.\nIt is painted green.\n\nWho composed the Ring of the Nibelung?");

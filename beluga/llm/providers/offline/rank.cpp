@@ -195,6 +195,21 @@ std::string path_text(const std::string& path) {
   return text;
 }
 
+/// The cell that is asked for by the head of its column: "which HTTP status" in a row of "code | HTTP". Null
+/// if none is.
+const std::string* asked_cell(const Question& q, const Passage& p) {
+  const std::string* found = nullptr;
+  double best = 0.9;
+  for (const auto& [head, cell] : p.row) {
+    std::vector<Token> tokens = tokenise(head);
+    double score = 0;
+    for (const Term& term : q.terms)
+      if (term.weight >= 0.5 && presence(term, tokens, head) == 1) score += term.weight;
+    if (score > best) best = score, found = &cell;
+  }
+  return found;
+}
+
 /// One of the next two sentences names a default.
 bool later_default(const Passage& p, std::size_t index) {
   for (std::size_t i = index + 1; i < p.sentences.size() && i <= index + 2; ++i)
@@ -211,7 +226,7 @@ double type_bonus(const Question& q, const Passage& p, std::size_t index, double
         bool unfit = q.path ? first_path(value, nullptr).empty() : q.numeric && !has_digit(value);
         return unfit ? w.default_unfit : w.default_value;
       }
-      if (q.path && !first_path(s, nullptr).empty()) return w.default_path;
+      if (q.path) return first_path(s, nullptr).empty() ? w.path_none : w.default_path;
       if (later_default(p, index)) return w.default_later;
       if (q.numeric && !has_digit(s)) return w.number_missing;
       return contains_word(s, "default") || contains_word(s, "defaults") ? w.default_word : 0;
@@ -368,13 +383,17 @@ std::vector<Candidate> rank(const Question& question, const std::vector<Passage>
       section_cover += weight[t] * in_section;
       tagged[t] = presence_with(term, tokens.tag, known, p.tag);
       from_path[t] = in_path(term, tokens.basename) || in_path(term, tokens.path);
-      above[t] = std::max({w.in_section * in_section,
+      double in_column = 0;
+      for (const auto& [head, cell] : p.row)
+        in_column = std::max(in_column, w.in_column * presence_with(term, tokenise(head), known, head));
+      above[t] = std::max({in_column, w.in_section * in_section,
                            w.in_outer_tag * presence_with(term, tokens.outer, known, p.outer),
                            from_path[t] ? 1.0 : 0.0});
       for (std::size_t s = 0; s < p.sentences.size(); ++s)
         inside[s][t] = presence_with(term, tokens.sentences[s], known, p.sentences[s].text);
     }
     section_cover /= total;
+    const bool of_column = asked_cell(question, p) != nullptr;
     // The paragraphs next to this one, if they are close.
     std::vector<double> beside(question.terms.size(), 0);
     for (std::size_t o : {i - 1, i + 1}) {
@@ -436,7 +455,7 @@ std::vector<Candidate> rank(const Question& question, const std::vector<Passage>
       }
       Candidate c{i, s, 0, coverage};
       c.score = coverage + w.local * local + std::min(pairs, 0.3);
-      double bonus = type_bonus(question, p, s, section_cover);
+      double bonus = type_bonus(question, p, s, section_cover) + (of_column ? w.column : 0);
       // A default of something else is worth little.
       double subject_share = subject_total > 0 ? subject_here / subject_total : 1.0;
       c.score += bonus > 0 ? bonus * (w.bonus_floor + (1.0 - w.bonus_floor) * subject_share) : bonus;
@@ -641,6 +660,7 @@ std::string default_in(std::string_view s, std::size_t* offset) {
 }
 
 std::string extract_value(const Question& q, const Passage& p, const Sentence& s, std::size_t* offset) {
+  if (const std::string* cell = asked_cell(q, p)) return *cell;
   switch (q.kind) {
     case Kind::default_value:
       return default_in(s.text, offset);

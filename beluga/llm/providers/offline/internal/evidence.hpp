@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "beluga/llm/providers/offline/internal/words.hpp"
@@ -53,6 +54,8 @@ struct Passage {
   std::string outer;    ///< tags around that one
   std::string section;  ///< nearest heading, or the FAQ question
   std::int64_t section_line = 0;
+  /// Of a table's row, whose first cell is the tag: the heads of the other columns and their cells.
+  std::vector<std::pair<std::string, std::string>> row;
   bool first_of_tag = false;  ///< the first thing said about the tag
   bool verbatim = false;      ///< code or an example
   bool first_of_section = false;

@@ -7,8 +7,8 @@ namespace beluga::llm::offline_model {
 
 struct Weights {
   // Where a word of the question stands, against 1 for the sentence itself.
-  double in_tag = 0.95, in_section = 0.75, in_outer_tag = 0.6, next_sentence = 0.75, near_sentence = 0.6,
-         same_entry = 0.65, next_paragraph = 0.45;
+  double in_tag = 0.95, in_section = 0.75, in_outer_tag = 0.6, in_column = 0.95, next_sentence = 0.75,
+         near_sentence = 0.6, same_entry = 0.65, next_paragraph = 0.45;
   // Coverage: rarity, words that occur nowhere, proper names that are missing here, another file's subject,
   // half a compound.
   double rarity_floor = 0.4, absent = 1.3, missing_name = 0.75, elsewhere = 0.6, half_compound = 0.85;
@@ -23,6 +23,7 @@ struct Weights {
   // The kind of answer that is wanted.
   double default_value = 0.5, default_unfit = -0.1, default_path = 0.25, default_later = 0.2,
          default_word = 0.08, number_missing = -0.3;
+  double column = 0.3;  // a table's row with a column of what is asked
   double number_default = 0.25, number = 0.2, number_word = 0.12, number_later = 0.15, number_none = -0.1,
          when = 0.2, who_named = 0.4, who = 0.15;
   double path = 0.3, path_none = -0.2, option_entry = 0.25, option_dash = 0.15, how_code = 0.15,
