@@ -618,7 +618,7 @@ void run_of_lines(const std::string& path, const std::vector<View>& lines, std::
         std::string rest;
         for (std::size_t c = 1; c < cells.size(); ++c) {
           rest += (c == 1 ? "" : " | ") + cells[c];
-          if (c < columns.size()) row.emplace_back(columns[c], cells[c]);
+          row.emplace_back(c < columns.size() ? columns[c] : std::string(), cells[c]);
         }
         builder.append(line.number, rest);
         flush();

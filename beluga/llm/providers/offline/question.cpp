@@ -146,6 +146,8 @@ Question analyse(std::string_view clause) {
 
   q.path = l.starts_with("where") || asks_for_noun(l, {"file", "directory", "folder", "path"});
 
+  q.outcome = l.find("what happens") != std::string::npos || l.starts_with("what if ");
+
   // Quotations come first: what stands in quotes is taken as one term.
   std::vector<std::pair<std::size_t, std::size_t>> quoted_ranges;
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -65,12 +65,29 @@ bool has_option(std::string_view text, std::string_view option) {
   return false;
 }
 
+/// A plain word that stands only as a part of names in `code`: `beluga/store` does not say what is stored.
+bool only_in_names(const Term& term, const std::vector<Token>& tokens, std::string_view text) {
+  if (term.entity || term.stems.size() != 1) return false;
+  auto joins = [](char c) { return c == '/' || c == '_' || c == '.'; };
+  for (const Token& token : tokens) {
+    if (token.stem != term.stems.front()) continue;
+    if (token.end > text.size()) return false;  // no text to look at
+    std::size_t begin = token.begin, end = token.end;
+    while (begin > 0 && (is_word_char(text[begin - 1]) || joins(text[begin - 1]))) --begin;
+    while (end < text.size() && (is_word_char(text[end]) || joins(text[end]))) ++end;
+    bool part = begin < token.begin || end > token.end;
+    if (!part || begin == 0 || end >= text.size() || text[begin - 1] != '`' || text[end] != '`') return false;
+  }
+  return true;
+}
+
 double presence_with(const Term& term, const std::vector<Token>& tokens,
                      std::unordered_map<std::string, std::vector<std::string_view>>& known,
                      std::string_view text) {
   if (tokens.empty()) return 0;
   if (term.option) return has_option(text, term.surface) ? 1 : 0;
-  if (all_in_row(term.stems, tokens) || joined(term.stems, tokens)) return 1;
+  if (all_in_row(term.stems, tokens)) return only_in_names(term, tokens, text) ? 0.6 : 1;
+  if (joined(term.stems, tokens)) return 1;
   if (term.stems.size() == 1) {
     for (std::string_view other : synonyms_of(term.stems.front(), known))
       if (has(other, tokens)) return 0.6;
@@ -226,7 +243,12 @@ double type_bonus(const Question& q, const Passage& p, std::size_t index, double
         bool unfit = q.path ? first_path(value, nullptr).empty() : q.numeric && !has_digit(value);
         return unfit ? w.default_unfit : w.default_value;
       }
-      if (q.path) return first_path(s, nullptr).empty() ? w.path_none : w.default_path;
+      if (q.path) {
+        std::string path = first_path(s, nullptr);
+        if (path.empty()) return w.path_none;
+        bool rooted = std::string_view("/~$").find(path.front()) != std::string_view::npos;
+        return rooted ? w.default_path + w.rooted_path : 0.5 * w.default_path;
+      }
       if (later_default(p, index)) return w.default_later;
       if (q.numeric && !has_digit(s)) return w.number_missing;
       return contains_word(s, "default") || contains_word(s, "defaults") ? w.default_word : 0;
@@ -277,6 +299,14 @@ double type_bonus(const Question& q, const Passage& p, std::size_t index, double
       bool verdict = head.starts_with("yes") || head.starts_with("no,") || head.starts_with("no.") ||
                      head.starts_with("no ");
       double first = p.first_of_section && index == 0 ? w.faq_first * section_cover : 0;
+      if (q.outcome)
+        for (std::string_view cue :
+             {"error", "fail", "fails", "exit", "exits", "end", "ends", "stop", "stops", "refused",
+              "rejected", "ignored", "exhausted", "when", "if", "once"})
+          if (contains_word(s, cue)) {
+            first += w.outcome;
+            break;
+          }
       return first + (verdict ? w.verdict : 0);
     }
     case Kind::definition: {
@@ -394,6 +424,8 @@ std::vector<Candidate> rank(const Question& question, const std::vector<Passage>
     }
     section_cover /= total;
     const bool of_column = asked_cell(question, p) != nullptr;
+    // A phrase at the head of a table's row is no entry of a glossary.
+    const bool phrase_row = !p.row.empty() && p.tag.find(' ') != std::string::npos && p.tag.front() != '`';
     // The paragraphs next to this one, if they are close.
     std::vector<double> beside(question.terms.size(), 0);
     for (std::size_t o : {i - 1, i + 1}) {
@@ -460,7 +492,7 @@ std::vector<Candidate> rank(const Question& question, const std::vector<Passage>
       double subject_share = subject_total > 0 ? subject_here / subject_total : 1.0;
       c.score += bonus > 0 ? bonus * (w.bonus_floor + (1.0 - w.bonus_floor) * subject_share) : bonus;
       // A tag that starts with what was asked about: "maxpoll poll", "-l limit".
-      if (!tokens.tag.empty())
+      if (!tokens.tag.empty() && !question.outcome)
         for (std::size_t t = 0; t < question.terms.size(); ++t) {
           const Term& term = question.terms[t];
           bool leads = term.option
@@ -471,13 +503,13 @@ std::vector<Candidate> rank(const Question& question, const std::vector<Passage>
           bool wanted = p.tag.front() != '-' || term.option || question.kind == Kind::option ||
                         question.kind == Kind::how_to || question.kind == Kind::default_value ||
                         question.kind == Kind::number;
-          if (!leads || !wanted || term.weight < 1.0 || in_path(term, tokens.path)) continue;
+          if (!leads || !wanted || phrase_row || term.weight < 1.0 || in_path(term, tokens.path)) continue;
           c.score += (term.entity || term.option ? w.tag_leads_name : w.tag_leads_word) +
                      (s == 0 ? w.tag_leads_first : 0);
           break;
         }
       // A tag that is the subject itself, arguments aside: the entry of a glossary, the option asked about.
-      if (!tokens.tag.empty() && s == 0) {
+      if (!tokens.tag.empty() && s == 0 && !question.outcome) {
         std::size_t head = p.tag.find_first_of("<[=(:,", 1);
         std::size_t of_question = 0, of_tag = 0;
         double subject = 0;
@@ -507,6 +539,7 @@ std::vector<Candidate> rank(const Question& question, const std::vector<Passage>
           question.kind != Kind::number &&
           std::none_of(question.terms.begin(), question.terms.end(), [](const Term& t) { return t.option; }))
         c.score += w.option_tag;
+      if (phrase_row && !of_column) c.score += w.phrase_row;
       if (p.fragment) c.score += w.fragment;
       if (p.verbatim && question.kind != Kind::how_to) c.score += w.verbatim;
       // Contents, synopses and questions are no answers.

@@ -54,7 +54,8 @@ struct Passage {
   std::string outer;    ///< tags around that one
   std::string section;  ///< nearest heading, or the FAQ question
   std::int64_t section_line = 0;
-  /// Of a table's row, whose first cell is the tag: the heads of the other columns and their cells.
+  /// Of a table's row, whose first cell is the tag: the heads of the other columns and their
+  /// cells. A head is empty when the table was not read from its top.
   std::vector<std::pair<std::string, std::string>> row;
   bool first_of_tag = false;  ///< the first thing said about the tag
   bool verbatim = false;      ///< code or an example

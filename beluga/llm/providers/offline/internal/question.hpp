@@ -41,6 +41,7 @@ struct Question {
   Kind kind = Kind::fact;
   bool numeric = false;             ///< "how many", "how long", "which port": a figure is wanted
   bool path = false;                ///< "which file", "where ... stored": a path is wanted
+  bool outcome = false;             ///< "what happens when ...": not what the thing is
   std::vector<std::string> quoted;  ///< "..." and `...` in the clause
   double total_weight() const noexcept;
 };

@@ -19,11 +19,13 @@ struct Weights {
          tag_explained = 0.2, option_tag = -0.15;
   // What is hardly an answer.
   double fragment = -0.25, verbatim = -0.12, question = -0.5, name_section = -0.2, synopsis = -0.4,
-         too_short = -0.3, copyright = -0.3, see_also = -0.6, code = -0.2;
+         too_short = -0.3, copyright = -0.3, see_also = -0.6, phrase_row = -0.15, code = -0.2;
   // The kind of answer that is wanted.
   double default_value = 0.5, default_unfit = -0.1, default_path = 0.25, default_later = 0.2,
          default_word = 0.08, number_missing = -0.3;
-  double column = 0.3;  // a table's row with a column of what is asked
+  double outcome = 0.15;     // "what happens when": the sentence tells of an error, an end, a condition
+  double rooted_path = 0.2;  // "where": a path from the root or the home says more than a name
+  double column = 0.3;       // a table's row with a column of what is asked
   double number_default = 0.25, number = 0.2, number_word = 0.12, number_later = 0.15, number_none = -0.1,
          when = 0.2, who_named = 0.4, who = 0.15;
   double path = 0.3, path_none = -0.2, option_entry = 0.25, option_dash = 0.15, how_code = 0.15,
