@@ -26,7 +26,8 @@ namespace {
 using namespace beluga;
 
 constexpr double kGoal = 90.0;
-constexpr double kFloorDev = 78.0, kFloorHeld = 70.0, kFloorOwn = 100.0;
+// Our own documents change every day: one of six may tip over before somebody has to look.
+constexpr double kFloorDev = 78.0, kFloorHeld = 70.0, kFloorOwn = 80.0;
 constexpr std::uint32_t kSteps = 6;  // what the model promises to stay within
 constexpr int kWindow = 3;           // lines either side of the cited one
 
