@@ -1,13 +1,15 @@
 #pragma once
 /// Errors: one type, one canonical set of codes.
 ///
-/// Every failure in Beluga is a `beluga::Error`. It is thrown once, with the place and the remedy in its message, and
-/// travels unchanged: through fibers, streams, pools and as the terminal event of a run. `attempt()` (result.hpp) turns
-/// a throw into a value.
+/// Every failure in Beluga is a `beluga::Error`. It is thrown once, with the place and the remedy in its
+/// message, and travels unchanged: through fibers, streams, pools and as the terminal event of a run.
+/// `attempt()` (result.hpp) turns a throw into a value.
 ///
-///     throw Error(ErrorCode::not_found, "config.yaml:7: model: no provider is called 'opnai'; known: offline, openai");
+///     throw Error(ErrorCode::not_found, "config.yaml:7: model: no provider is called 'opnai'; known:
+///     offline, openai");
 ///
-/// The codes are those of absl::Status / google.rpc.Code, so they map onto gRPC and HTTP without judgement calls.
+/// The codes are those of absl::Status / google.rpc.Code, so they map onto gRPC and HTTP without judgement
+/// calls.
 
 #include <chrono>
 #include <cstdint>
@@ -20,10 +22,10 @@
 namespace beluga {
 
 enum class ErrorCode : std::uint8_t {
-  cancelled = 1,            ///< somebody asked for the work to stop
-  unknown = 2,              ///< a foreign exception without a better code
-  invalid_argument = 3,     ///< wrong whatever the state of the system
-  deadline_exceeded = 4,    ///< the time given ran out
+  cancelled = 1,          ///< somebody asked for the work to stop
+  unknown = 2,            ///< a foreign exception without a better code
+  invalid_argument = 3,   ///< wrong whatever the state of the system
+  deadline_exceeded = 4,  ///< the time given ran out
   not_found = 5,
   already_exists = 6,       ///< also: a compare-and-swap on a name that is taken
   permission_denied = 7,    ///< known identity, not allowed
@@ -32,10 +34,10 @@ enum class ErrorCode : std::uint8_t {
   aborted = 10,             ///< lost a race (compare-and-swap); retry at a higher level
   out_of_range = 11,
   unimplemented = 12,
-  internal = 13,            ///< an invariant of ours is broken
-  unavailable = 14,         ///< transient: the peer could not be reached or is overloaded
-  data_loss = 15,           ///< truncated or corrupt data, including a stream cut before its end
-  unauthenticated = 16,     ///< missing or wrong credentials
+  internal = 13,         ///< an invariant of ours is broken
+  unavailable = 14,      ///< transient: the peer could not be reached or is overloaded
+  data_loss = 15,        ///< truncated or corrupt data, including a stream cut before its end
+  unauthenticated = 16,  ///< missing or wrong credentials
 };
 
 /// The code's canonical lower-case name, for example "deadline_exceeded".
@@ -53,8 +55,8 @@ class Error : public std::exception {
   /// "code: message (provider, HTTP status, request id)"; valid as long as any copy lives.
   const char* what() const noexcept override;
 
-  /// Whether repeating the same call may succeed. By default true for `unavailable` and `aborted` and false otherwise;
-  /// whoever knows better (a provider that has seen the status) says so with `with_retryable`.
+  /// Whether repeating the same call may succeed. By default true for `unavailable` and `aborted` and false
+  /// otherwise; whoever knows better (a provider that has seen the status) says so with `with_retryable`.
   bool retryable() const noexcept;
   /// How long the peer asked us to wait (`Retry-After`).
   std::optional<std::chrono::milliseconds> retry_after() const noexcept;
@@ -83,9 +85,10 @@ class Error : public std::exception {
 /// Throws `error`. Out of line, so that headers compile under -fno-exceptions.
 [[noreturn]] void raise(Error error);
 
-/// The exception being handled, as an Error: an Error stays itself, std::bad_alloc becomes `resource_exhausted`, anything
-/// else `unknown` with its `what()`. Call only inside a catch block. Throws nothing of its own; it is not noexcept
-/// because the forced unwinding of a cancelled thread (abi::__forced_unwind) must pass through.
+/// The exception being handled, as an Error: an Error stays itself, std::bad_alloc becomes
+/// `resource_exhausted`, anything else `unknown` with its `what()`. Call only inside a catch block. Throws
+/// nothing of its own; it is not noexcept because the forced unwinding of a cancelled thread
+/// (abi::__forced_unwind) must pass through.
 Error current_error();
 
 }  // namespace beluga

@@ -1,6 +1,6 @@
 #pragma once
-/// ULIDs (github.com/ulid/spec): 26 characters of Crockford base 32; 48 bits of milliseconds, then 80 random bits.
-/// They sort by creation time, and within one millisecond and process by creation order.
+/// ULIDs (github.com/ulid/spec): 26 characters of Crockford base 32; 48 bits of milliseconds, then 80 random
+/// bits. They sort by creation time, and within one millisecond and process by creation order.
 
 #include <cstdint>
 #include <string>

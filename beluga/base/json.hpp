@@ -1,17 +1,17 @@
 #pragma once
 /// `Json`: our own tagged JSON value.
 ///
-/// Objects keep insertion order and numbers keep their text, so that what is read and written again is byte-stable
-/// (prompt caches depend on it). No third-party type is visible; `beluga/interop/` converts.
+/// Objects keep insertion order and numbers keep their text, so that what is read and written again is
+/// byte-stable (prompt caches depend on it). No third-party type is visible; `beluga/interop/` converts.
 ///
 ///     Json request = Json::object({{"model", "gpt-4o"}, {"temperature", 0.2}});
 ///     request["messages"].push_back(Json::object({{"role", "user"}, {"content", "hi"}}));
 ///     std::string wire = request.dump();
 ///
-/// Policy: RFC 8259 without extensions; UTF-8 only (one leading byte order mark is skipped, lone surrogates are an
-/// error); duplicate keys are an error unless ParseOptions says otherwise; nesting is limited.
-/// Thread-safety: like std::string. Errors: Error{invalid_argument} with line and column from parse(), with the kinds
-/// that were wanted and found from the checked accessors.
+/// Policy: RFC 8259 without extensions; UTF-8 only (one leading byte order mark is skipped, lone surrogates
+/// are an error); duplicate keys are an error unless ParseOptions says otherwise; nesting is limited.
+/// Thread-safety: like std::string. Errors: Error{invalid_argument} with line and column from parse(), with
+/// the kinds that were wanted and found from the checked accessors.
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +36,8 @@ class Json {
     last_wins,  ///< the last value, at the place of the first
   };
   struct ParseOptions {
-    unsigned max_depth = 128;  ///< nesting levels of arrays and objects; 512 at most, so that any stack holds it
+    unsigned max_depth =
+        128;  ///< nesting levels of arrays and objects; 512 at most, so that any stack holds it
     DuplicateKeys duplicate_keys = DuplicateKeys::error;
   };
 
@@ -44,10 +45,14 @@ class Json {
   Json(std::nullptr_t) noexcept {}
   template <class B, std::enable_if_t<std::is_same_v<B, bool>, int> = 0>
   Json(B value) noexcept : kind_(Kind::boolean), boolean_(value) {}
-  template <class I, std::enable_if_t<std::is_integral_v<I> && !std::is_same_v<I, bool> && !std::is_same_v<I, char>, int> = 0>
+  template <class I,
+            std::enable_if_t<std::is_integral_v<I> && !std::is_same_v<I, bool> && !std::is_same_v<I, char>,
+                             int> = 0>
   Json(I value) {
-    if constexpr (std::is_signed_v<I>) set_integer(static_cast<std::int64_t>(value));
-    else set_unsigned(static_cast<std::uint64_t>(value));
+    if constexpr (std::is_signed_v<I>)
+      set_integer(static_cast<std::int64_t>(value));
+    else
+      set_unsigned(static_cast<std::uint64_t>(value));
   }
   /// NaN and infinities have no JSON form: Error{invalid_argument}.
   Json(double value);
@@ -85,7 +90,7 @@ class Json {
   bool as_bool() const;
   std::int64_t as_int() const;  ///< also throws when the value is no integer or does not fit
   std::uint64_t as_uint() const;
-  double as_double() const;     ///< the nearest double; throws when the value is beyond the largest
+  double as_double() const;  ///< the nearest double; throws when the value is beyond the largest
   const std::string& as_string() const;
   /// The number exactly as it was written.
   std::string_view number_text() const;
@@ -139,7 +144,8 @@ class Json {
   void destroy() noexcept;
   static bool equal(const Json& a, const Json& b) noexcept;
 
-  // 40 bytes: short strings and numbers need no allocation, which is what makes parsing fast (bench/json_bench.cpp).
+  // 40 bytes: short strings and numbers need no allocation, which is what makes parsing fast
+  // (bench/json_bench.cpp).
   Kind kind_ = Kind::null;
   union {
     bool boolean_;

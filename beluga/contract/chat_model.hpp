@@ -4,7 +4,8 @@
 ///     auto model = llm::open("openai/gpt-4o");
 ///     ChatResponse response = model->generate({.messages = {Message::user("hello")}});
 ///
-/// The primitive is stream(); generate() is its fold. A middleware is a function from model to model and composes with
+/// The primitive is stream(); generate() is its fold. A middleware is a function from model to model and
+/// composes with
 /// `|`, outermost last:  llm::open(...) | llm::retry()
 
 #include <chrono>
@@ -27,10 +28,10 @@ namespace beluga {
 
 /// What the model is told about a tool.
 struct ToolSchema {
-  std::string name;         ///< [A-Za-z0-9_-]{1,64}
+  std::string name;  ///< [A-Za-z0-9_-]{1,64}
   std::string description;
   Json parameters = Json::object();  ///< JSON Schema 2020-12 of the argument object
-  bool strict = false;      ///< ask the provider to enforce the schema
+  bool strict = false;               ///< ask the provider to enforce the schema
 };
 
 struct ToolChoice {
@@ -81,13 +82,21 @@ struct ToolCallDelta {
 struct ResponseRestart {
   std::string reason;
 };
-enum class StopReason : std::uint8_t { end, tool_calls, max_tokens, stop_sequence, content_filter, refusal, unknown };
+enum class StopReason : std::uint8_t {
+  end,
+  tool_calls,
+  max_tokens,
+  stop_sequence,
+  content_filter,
+  refusal,
+  unknown
+};
 std::string_view to_string(StopReason reason) noexcept;
 /// The last chunk of every complete response: a stream that ends without one was cut (Error{data_loss}).
 struct ResponseEnd {
   StopReason reason = StopReason::end;
   Usage usage{};
-  std::string model{};        ///< as the provider reports it
+  std::string model{};  ///< as the provider reports it
   std::string response_id{};
   std::string refusal{};
 };
@@ -98,8 +107,8 @@ struct ChatResponse {
   ResponseEnd end{};
 };
 
-/// Folds chunks into a response. A ToolCall appears once its fragments are complete, that is with the ResponseEnd:
-/// after the text, in the order of the indices.
+/// Folds chunks into a response. A ToolCall appears once its fragments are complete, that is with the
+/// ResponseEnd: after the text, in the order of the indices.
 class ChatFold {
  public:
   /// Throws Error{internal} for a chunk after the end.
@@ -130,8 +139,9 @@ struct ModelInfo {
 class ChatModel {
  public:
   virtual ~ChatModel() = default;
-  /// Starts when first pulled. Ends with exactly one ResponseEnd or throws. The stream owns all that it needs, this
-  /// model included. Errors: see ErrorCode; invalid requests are invalid_argument before anything is sent.
+  /// Starts when first pulled. Ends with exactly one ResponseEnd or throws. The stream owns all that it
+  /// needs, this model included. Errors: see ErrorCode; invalid requests are invalid_argument before anything
+  /// is sent.
   virtual Stream<ChatChunk> stream(ChatRequest request) = 0;
   virtual const ModelInfo& info() const noexcept = 0;
   /// stream(), folded.

@@ -4,8 +4,8 @@
 ///     for (const Event& event : agent.stream("Research GPU pricing"))
 ///       if (auto* text = event.get_if<TextDelta>()) std::cout << text->text;
 ///
-/// Child agents' events appear in the parent's stream with their own run and path. An event is valid until the next pull;
-/// a copy is independent.
+/// Child agents' events appear in the parent's stream with their own run and path. An event is valid until
+/// the next pull; a copy is independent.
 
 #include <cstdint>
 #include <memory>
@@ -24,9 +24,9 @@ namespace beluga {
 
 /// Who emits: shared by all events of a run.
 struct RunInfo {
-  std::string run_id;                 ///< ULID
-  std::string parent_id{};            ///< run that started this one; empty at the root
-  std::string agent_path{};           ///< "assistant" or "assistant/researcher"
+  std::string run_id;        ///< ULID
+  std::string parent_id{};   ///< run that started this one; empty at the root
+  std::string agent_path{};  ///< "assistant" or "assistant/researcher"
 };
 
 struct RunStarted {
@@ -79,9 +79,9 @@ struct RunPaused {
   RunSummary summary{};
 };
 
-using EventPayload =
-    std::variant<RunStarted, StepStarted, TextDelta, ReasoningDelta, ToolCallDelta, ResponseRestart, ToolCallStarted,
-                 ToolCallFinished, StepFinished, RunCompleted, RunFailed, RunCancelled, RunPaused>;
+using EventPayload = std::variant<RunStarted, StepStarted, TextDelta, ReasoningDelta, ToolCallDelta,
+                                  ResponseRestart, ToolCallStarted, ToolCallFinished, StepFinished,
+                                  RunCompleted, RunFailed, RunCancelled, RunPaused>;
 
 struct Event {
   std::shared_ptr<const RunInfo> run{};
@@ -98,7 +98,8 @@ struct Event {
 
 /// The payload's name in snake case: "text_delta".
 std::string_view type_name(const Event& event) noexcept;
-/// {"type": ..., "run_id": ..., "parent_id"?, "agent_path", "seq", "time" (RFC 3339), ...payload}. The wire form of --json.
+/// {"type": ..., "run_id": ..., "parent_id"?, "agent_path", "seq", "time" (RFC 3339), ...payload}. The wire
+/// form of --json.
 Json to_json(const Event& event);
 /// The error in the form {"code", "message", "retryable", ...}; secrets do not get this far (see redaction).
 Json to_json(const Error& error);

@@ -43,15 +43,16 @@ struct File {
   Media data;
   std::string name;
 };
-/// What a model thought aloud. `signature` is opaque and means something to `provider` only: it is replayed to that
-/// provider unchanged and dropped for every other.
+/// What a model thought aloud. `signature` is opaque and means something to `provider` only: it is replayed
+/// to that provider unchanged and dropped for every other.
 struct Reasoning {
   std::string text;
   std::string provider;
   std::string signature;
   bool redacted = false;  ///< the provider hides the text; only the signature counts
 };
-/// A model's request to run a tool. `arguments` is the JSON text as the model wrote it: byte-stable, maybe invalid.
+/// A model's request to run a tool. `arguments` is the JSON text as the model wrote it: byte-stable, maybe
+/// invalid.
 struct ToolCall {
   std::string id;
   std::string name;
@@ -61,7 +62,7 @@ struct ToolCall {
 struct ToolResult {
   std::string call_id;
   std::string name;
-  std::string content;                       ///< what the model reads
+  std::string content;  ///< what the model reads
   std::vector<std::variant<Image, File>> attachments{};
   bool is_error = false;
 };
@@ -101,9 +102,9 @@ struct Usage {
   friend bool operator==(const Usage&, const Usage&) = default;
 };
 
-/// Lossless JSON form for storage (not a provider's wire format): {"role": ..., "parts": [{"type": "text", ...}]}.
-/// Text is UTF-8 (invalid bytes become U+FFFD), media bytes are base64, empty optional members are left out.
-/// from_json ignores members it does not know and throws Error{invalid_argument} naming the path.
+/// Lossless JSON form for storage (not a provider's wire format): {"role": ..., "parts": [{"type": "text",
+/// ...}]}. Text is UTF-8 (invalid bytes become U+FFFD), media bytes are base64, empty optional members are
+/// left out. from_json ignores members it does not know and throws Error{invalid_argument} naming the path.
 Json to_json(const Message& message);
 Message message_from_json(const Json& json);
 Json to_json(const Usage& usage);

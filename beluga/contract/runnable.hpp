@@ -1,6 +1,6 @@
 #pragma once
-/// `Runnable`: whatever turns an input into a stream of events: a model, an agent, a graph, a remote agent, a scripted
-/// double. Orchestration and protocols know this, never `Agent`.
+/// `Runnable`: whatever turns an input into a stream of events: a model, an agent, a graph, a remote agent, a
+/// scripted double. Orchestration and protocols know this, never `Agent`.
 
 #include <cstdint>
 #include <memory>
@@ -23,8 +23,8 @@ struct RunInput {
   RunInput(std::vector<Message> given) : messages(std::move(given)) {}
 
   std::vector<Message> messages{};
-  std::string session{};             ///< continue (or begin) this stored conversation; empty: none
-  std::string parent_run_id{};       ///< set by whoever starts a child run
+  std::string session{};        ///< continue (or begin) this stored conversation; empty: none
+  std::string parent_run_id{};  ///< set by whoever starts a child run
 };
 
 struct Reply {
@@ -42,8 +42,8 @@ class Runnable {
   virtual std::string_view name() const noexcept = 0;
   /// Never throws for the run's own failures: those are the terminal event. Starts when first pulled.
   virtual Stream<Event> stream(RunInput input) = 0;
-  /// stream(), folded: returns the completed reply. Throws the error of a failed run, Error{cancelled} with its cause for a
-  /// cancelled one, Error{failed_precondition} for one that waits for a human.
+  /// stream(), folded: returns the completed reply. Throws the error of a failed run, Error{cancelled} with
+  /// its cause for a cancelled one, Error{failed_precondition} for one that waits for a human.
   Reply invoke(RunInput input);
 };
 
