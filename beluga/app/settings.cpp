@@ -64,7 +64,7 @@ std::vector<ToolPtr> open_tools(const Settings& settings) {
   if (!settings.use_tools) return {};
   tool::builtin::StandardOptions options;
   options.root = settings.root;
-  // options.allowed_hosts = settings.allowed_hosts;
+  options.allowed_hosts = settings.allowed_hosts;
   std::vector<ToolPtr> offered = tool::builtin::standard(options);
   if (settings.tools.empty()) return offered;
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The beluga binary as a user meets it. Usage: cli_test.py path/to/beluga"""
 
+import faulthandler
 import http.server
 import json
 import os
@@ -231,4 +232,5 @@ class Lists(Home):
 
 
 if __name__ == "__main__":
+    faulthandler.dump_traceback_later(150, exit=True)  # says where, should it ever hang
     unittest.main(verbosity=1)
