@@ -193,6 +193,7 @@ class Chat(Home):
                                      env={"BELUGA_HOME": os.path.join(blocked, "x")}).returncode, 0)
 
     def test_edits_lines_on_a_terminal(self):
+        self.seen = b""
         pid, terminal = pty.fork()
         if pid == 0:
             os.chdir(self.root)
@@ -207,12 +208,12 @@ class Chat(Home):
         os.close(terminal)
 
     def expect(self, terminal, wanted):
-        seen = b""
         end = time.monotonic() + 30
-        while wanted not in seen:
+        while wanted not in self.seen:
             ready, _, _ = select.select([terminal], [], [], max(0.0, end - time.monotonic()))
-            self.assertTrue(ready, f"waited for {wanted!r}, saw {seen!r}")
-            seen += os.read(terminal, 4096)
+            self.assertTrue(ready, f"waited for {wanted!r}, saw {self.seen!r}")
+            self.seen += os.read(terminal, 4096)
+        self.seen = self.seen.split(wanted, 1)[1]
 
 
 class Lists(Home):
