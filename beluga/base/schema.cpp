@@ -11,6 +11,7 @@
 #include "beluga/base/internal/schema_node.hpp"
 #include "beluga/base/reflect_json.hpp"
 #include "beluga/base/result.hpp"
+#include "beluga/base/utf8.hpp"
 
 namespace beluga {
 namespace detail {
@@ -129,15 +130,10 @@ std::uint64_t code_points(std::string_view text) {
 std::string shown(const Json& json) {
   constexpr std::size_t kMax = 60;
   if (json.is_object() || json.is_array()) return std::string(json.is_object() ? "an object" : "an array");
-  std::string text;
-  if (json.is_string() && json.as_string().size() > kMax) {
-    std::size_t cut = kMax;
-    while (cut > 0 && (static_cast<unsigned char>(json.as_string()[cut]) & 0xC0U) == 0x80U) --cut;
-    return Json(std::string_view(json.as_string()).substr(0, cut)).dump() + "...";
-  }
-  text = json.dump();
-  if (text.size() > kMax) text = text.substr(0, kMax) + "...";
-  return text;
+  if (json.is_string() && json.as_string().size() > kMax)
+    return Json(truncate_utf8(json.as_string(), kMax)).dump() + "...";
+  // Escapes can make it longer than the string.
+  return shorten(json.dump(), 2 * kMax);
 }
 
 std::string type_list(std::uint8_t types) {
@@ -400,8 +396,14 @@ class Evaluation {
     return ok;
   }
 
+  /// Backtracking is charged for, so that a costly pattern on each of many items ends in time too: tried with
+  /// little effort first, as the steps that a search took cannot be asked for.
   bool search(const SchemaPattern& pattern, std::string_view text) {
-    charge(1 + text.size() / 16);
+    charge(4 + text.size() / 16);
+    for (unsigned effort = 0; effort + 1 < EcmaRegex::kEfforts; ++effort) {
+      if (const auto found = pattern.regex.search(text, effort)) return *found;
+      charge(EcmaRegex::steps(effort + 1) / 16);
+    }
     return pattern.regex.search(text);
   }
 

@@ -8,12 +8,12 @@
 #include <utility>
 
 #include "beluga/base/error.hpp"
+#include "beluga/base/utf8.hpp"
 
 namespace beluga::detail {
 namespace {
 
 // A match that needs more is an attack or an accident: 1e6 steps are some 10 ms.
-constexpr std::uint32_t kMatchLimit = 1'000'000;
 constexpr std::uint32_t kHeapLimitKiB = 16 * 1024;
 constexpr std::size_t kMaxPattern = 16 * 1024;
 
@@ -66,7 +66,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 39> kCategor
 }};
 
 [[noreturn]] void fail(std::string_view pattern, std::size_t offset, std::string_view why) {
-  raise(Error(ErrorCode::invalid_argument, "bad pattern " + std::string(pattern.substr(0, 200)) +
+  raise(Error(ErrorCode::invalid_argument, "bad pattern " + sanitize_utf8(shorten(pattern, 200)) +
                                                " at offset " + std::to_string(offset) + ": " +
                                                std::string(why)));
 }
@@ -178,7 +178,8 @@ struct Freed {
 
 struct EcmaRegex::Code {
   std::unique_ptr<pcre2_code, Freed<pcre2_code, pcre2_code_free>> code;
-  std::unique_ptr<pcre2_match_context, Freed<pcre2_match_context, pcre2_match_context_free>> context;
+  using Context = std::unique_ptr<pcre2_match_context, Freed<pcre2_match_context, pcre2_match_context_free>>;
+  std::array<Context, kEfforts> contexts;
 };
 
 EcmaRegex::EcmaRegex(std::string_view pattern) {
@@ -202,23 +203,33 @@ EcmaRegex::EcmaRegex(std::string_view pattern) {
     pcre2_get_error_message(error, message.data(), message.size());
     fail(pattern, offset, reinterpret_cast<const char*>(message.data()));
   }
-  code->context.reset(pcre2_match_context_create(nullptr));
-  if (!code->context) raise(Error(ErrorCode::resource_exhausted, "out of memory for a pattern"));
-  pcre2_set_match_limit(code->context.get(), kMatchLimit);
-  pcre2_set_heap_limit(code->context.get(), kHeapLimitKiB);
+  for (unsigned effort = 0; effort < kEfforts; ++effort) {
+    auto& context = code->contexts[effort];
+    context.reset(pcre2_match_context_create(nullptr));
+    if (!context) raise(Error(ErrorCode::resource_exhausted, "out of memory for a pattern"));
+    pcre2_set_match_limit(context.get(), steps(effort));
+    pcre2_set_heap_limit(context.get(), kHeapLimitKiB);
+  }
   code_ = std::move(code);
 }
 
 bool EcmaRegex::search(std::string_view text) const {
+  const auto found = search(text, kEfforts - 1);
+  if (!found)
+    raise(Error(ErrorCode::resource_exhausted, "a pattern takes too many steps on this text; simplify it"));
+  return *found;
+}
+
+std::optional<bool> EcmaRegex::search(std::string_view text, unsigned effort) const {
   const std::unique_ptr<pcre2_match_data, Freed<pcre2_match_data, pcre2_match_data_free>> data(
       pcre2_match_data_create_from_pattern(code_->code.get(), nullptr));
   if (!data) raise(Error(ErrorCode::resource_exhausted, "out of memory for a pattern"));
   const int result = pcre2_match(code_->code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0,
-                                 0, data.get(), code_->context.get());
+                                 0, data.get(), code_->contexts[effort].get());
   if (result >= 0) return true;
   if (result == PCRE2_ERROR_NOMATCH) return false;
   if (result == PCRE2_ERROR_MATCHLIMIT || result == PCRE2_ERROR_HEAPLIMIT || result == PCRE2_ERROR_DEPTHLIMIT)
-    raise(Error(ErrorCode::resource_exhausted, "a pattern takes too many steps on this text; simplify it"));
+    return std::nullopt;
   return false;  // not UTF-8: no string of ours
 }
 
