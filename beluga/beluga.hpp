@@ -3,8 +3,8 @@
 ///
 ///     #include "beluga/beluga.hpp"
 ///
-///     beluga::Agent agent{{.model = beluga::llm::open("offline"), .tools = beluga::tool::builtin::standard()}};
-///     std::cout << agent.invoke("Which files are here?").text();
+///     beluga::Agent agent{{.model = beluga::llm::open("offline"), .tools =
+///     beluga::tool::builtin::standard()}}; std::cout << agent.invoke("Which files are here?").text();
 ///
 /// Servers, telemetry, SQLite and the interop headers are included by those who use them.
 
