@@ -11,5 +11,7 @@ configure_package_config_file(cmake/BelugaConfig.cmake.in ${PROJECT_BINARY_DIR}/
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/BelugaConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/BelugaConfig.cmake ${PROJECT_BINARY_DIR}/BelugaConfigVersion.cmake
   DESTINATION ${package_dir})
+# Relative to the file itself, so that `cmake --install --prefix` and moved copies work.
+file(RELATIVE_PATH BELUGA_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/beluga.pc.in ${PROJECT_BINARY_DIR}/beluga.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/beluga.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Every public header alone: warning-free, without exceptions and RTTI, with no third-party header in sight, and within its
+# compile-time budget. Usage: tests/headers/check.sh [CXX [correct|time]]
+#
+# Budget: CPU time of the header against that of the standard headers which it names (itself or through our own headers), both
+# measured here, in turn, minimum of three: at most 1.3; beluga/beluga.hpp at most 2.2 times five common standard headers.
+# Exceptions, each with its ratio and reason: over_budget.txt beside this script.
+exec python3 "$(dirname "$0")/check.py" "${1:-g++}" "${2:-all}"
