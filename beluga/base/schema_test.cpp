@@ -170,7 +170,8 @@ TEST(Schema, ManyLargeComparisonsEndAtTheWorkLimit) {
 }
 
 TEST(Schema, ABacktrackingPatternEndsWhateverTheText) {
-  for (const std::string_view pattern : {"^(a+)+$", "^(a|a)*$", "(x+x+)+[yz]", "^(([a-z])+.)+[A-Z]([a-z])+$"}) {
+  for (const std::string_view pattern :
+       {"^(a+)+$", "^(a|a)*$", "(x+x+)+[yz]", "^(([a-z])+.)+[A-Z]([a-z])+$"}) {
     const Schema schema(Json::object({{"pattern", pattern}}));
     EXPECT_EQ(ends_in(schema, Json(std::string(60, pattern[1] == 'x' ? 'x' : 'a') + "!")),
               ErrorCode::resource_exhausted)
