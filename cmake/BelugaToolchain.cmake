@@ -30,6 +30,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # g++ 12 sees overlapping copies in `"text" + std::string()` at -O2 (gcc.gnu.org/PR105651); g++ 13 does not.
   target_compile_options(beluga_flags INTERFACE -Wno-restrict)
 endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # std::stable_sort of libstdc++ 12 calls std::get_temporary_buffer, which clang reports at the caller.
+  target_compile_options(beluga_flags INTERFACE -Wno-deprecated-declarations)
+endif()
 if(BELUGA_WERROR)
   target_compile_options(beluga_flags INTERFACE -Werror)
 endif()
