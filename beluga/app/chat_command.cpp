@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <histedit.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,11 +25,36 @@ const char* prompt(EditLine*) {
   return "you> ";
 }
 
+/// Keeps Ctrl-D an ordinary character between two prompts. There the terminal is in canonical mode, in which the kernel would
+/// take it as an end of input and hand it to the next prompt as a NUL: typed while an answer is written, it would be lost.
+class EndOfFileKey {
+ public:
+  EndOfFileKey() : known_(::tcgetattr(STDIN_FILENO, &before_) == 0) {}
+  ~EndOfFileKey() {
+    if (known_) ::tcsetattr(STDIN_FILENO, TCSADRAIN, &before_);
+  }
+  EndOfFileKey(const EndOfFileKey&) = delete;
+  EndOfFileKey& operator=(const EndOfFileKey&) = delete;
+
+  /// To be called whenever the editor has given the terminal back, in the mode it found.
+  void make_ordinary() const {
+    termios mode;
+    if (!known_ || ::tcgetattr(STDIN_FILENO, &mode) != 0) return;
+    mode.c_cc[VEOF] = _POSIX_VDISABLE;
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &mode);
+  }
+
+ private:
+  termios before_{};
+  bool known_;
+};
+
 /// Reads lines: edited and with history on a terminal, plain otherwise.
 class LineReader {
  public:
   LineReader() {
     if (::isatty(STDIN_FILENO) != 1) return;
+    end_of_file_.emplace();
     history_ = ::history_init();
     edit_ = ::el_init("beluga", stdin, stdout, stderr);
     if (history_ == nullptr || edit_ == nullptr) return;
@@ -69,10 +95,15 @@ class LineReader {
       return line;
     }
     int count = 0;
+    // The editor would show its prompt first and take the terminal after: what is typed in between would be read by other
+    // rules than what comes later.
+    ::el_set(edit_, EL_PREP_TERM, 1);
     errno = 0;
     const char* line = ::el_gets(edit_, &count);
+    const int failure = errno;
+    end_of_file_->make_ordinary();
     if (line == nullptr || count <= 0) {
-      if (errno == EINTR) {
+      if (failure == EINTR) {
         ::el_reset(edit_);
         std::fputs("\n", stdout);
         return std::string();
@@ -87,6 +118,7 @@ class LineReader {
   }
 
  private:
+  std::optional<EndOfFileKey> end_of_file_;  // outlives the editor, which puts back the mode it found
   History* history_ = nullptr;
   EditLine* edit_ = nullptr;
   std::string history_file_;

@@ -193,41 +193,42 @@ class Chat(Home):
                                      env={"BELUGA_HOME": os.path.join(blocked, "x")}).returncode, 0)
 
     def test_edits_lines_on_a_terminal(self):
+        pid, terminal = self.chat_on_a_terminal()
+        self.expect(terminal, b"you> ")
+        os.write(terminal, b"What is 17 * 24?\x7f\x7f3?\n")  # backspace twice: 23
+        self.expect(terminal, b"391")
+        self.expect(terminal, b"you> ")
+        self.leaves_with_ctrl_d(pid, terminal)
+
+    def test_takes_what_is_typed_before_the_prompt_and_during_an_answer(self):
+        pid, terminal = self.chat_on_a_terminal()
+        os.write(terminal, b"What is 17 * 24?\x7f\x7f3?\n")
+        self.expect(terminal, b"391")
+        self.leaves_with_ctrl_d(pid, terminal)  # the line of usage and the next prompt are still to come
+
+    def chat_on_a_terminal(self):
         self.seen = b""
         pid, terminal = pty.fork()
         if pid == 0:
             os.chdir(self.root)
             os.execve(BELUGA, [BELUGA, "chat", "-m", "offline"], {**self.env, "TERM": "xterm"})
-        # What is typed before the editor has the terminal may be lost: typed again after Ctrl-U, as a person would.
-        self.assertTrue(self.saw(terminal, b"you> ", 30))
-        answered = False
-        for _ in range(10):
-            os.write(terminal, b"\x15What is 17 * 24?\x7f\x7f3?\n")  # backspace twice: 23
-            if answered := self.saw(terminal, b"391", 3):
-                break
-        self.assertTrue(answered, f"no answer, saw {self.seen!r}")
-        closed = False
-        for _ in range(10):
-            try:
-                os.write(terminal, b"\x15/exit\n")
-                self.saw(terminal, b"\0", 1)  # reads on until the terminal closes
-            except OSError:
-                closed = True
-                break
-        self.assertTrue(closed, "/exit did not end the conversation")
+        return pid, terminal
+
+    def leaves_with_ctrl_d(self, pid, terminal):
+        os.write(terminal, b"\x04")
+        with self.assertRaises(OSError, msg="Ctrl-D did not end the conversation"):  # the terminal closes
+            self.expect(terminal, b"\0")
         _, status = os.waitpid(pid, 0)
         self.assertEqual(os.waitstatus_to_exitcode(status), 0)
         os.close(terminal)
 
-    def saw(self, terminal, wanted, seconds):
-        end = time.monotonic() + seconds
+    def expect(self, terminal, wanted):
+        end = time.monotonic() + 30
         while wanted not in self.seen:
             ready, _, _ = select.select([terminal], [], [], max(0.0, end - time.monotonic()))
-            if not ready:
-                return False
+            self.assertTrue(ready, f"waited for {wanted!r}, saw {self.seen!r}")
             self.seen += os.read(terminal, 4096)
         self.seen = self.seen.split(wanted, 1)[1]
-        return True
 
 
 class Lists(Home):
