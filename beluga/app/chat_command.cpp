@@ -25,8 +25,9 @@ const char* prompt(EditLine*) {
   return "you> ";
 }
 
-/// Keeps Ctrl-D an ordinary character between two prompts. There the terminal is in canonical mode, in which the kernel would
-/// take it as an end of input and hand it to the next prompt as a NUL: typed while an answer is written, it would be lost.
+/// Keeps Ctrl-D an ordinary character between two prompts. There the terminal is in canonical mode, in which
+/// the kernel would take it as an end of input and hand it to the next prompt as a NUL: typed while an answer
+/// is written, it would be lost.
 class EndOfFileKey {
  public:
   EndOfFileKey() : known_(::tcgetattr(STDIN_FILENO, &before_) == 0) {}
@@ -95,8 +96,8 @@ class LineReader {
       return line;
     }
     int count = 0;
-    // The editor would show its prompt first and take the terminal after: what is typed in between would be read by other
-    // rules than what comes later.
+    // The editor would show its prompt first and take the terminal after: what is typed in between would be
+    // read by other rules than what comes later.
     ::el_set(edit_, EL_PREP_TERM, 1);
     errno = 0;
     const char* line = ::el_gets(edit_, &count);
