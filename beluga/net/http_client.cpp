@@ -236,7 +236,9 @@ HttpClient::Impl::Answer HttpClient::Impl::exchange(HttpRequest request, const H
     }
     Answer answer{.transfer = std::move(transfer), .url = url.str()};
     if (collect) answer.body = answer.transfer->wait_for_body();
-    if (decode) {
+    // An answer without a body by definition describes the one that a GET would bring (RFC 9110 section 8.4).
+    const int status = answer.transfer->status();
+    if (decode && request.method != "HEAD" && status != 204 && status != 304) {
       if (const auto coding = answer.transfer->headers().get("Content-Encoding"))
         answer.decoder = BodyDecoder::make(*coding);
       if (answer.decoder) {

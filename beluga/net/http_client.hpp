@@ -21,7 +21,7 @@
 ///   data_loss           not HTTP, or the body ended before its Content-Length, last chunk or compressed end
 ///   resource_exhausted  a limit of HttpLimits, or too many redirects
 ///   permission_denied   refused by url_filter or address_filter
-///   failed_precondition the peer's certificate is not trusted
+///   failed_precondition the peer's certificate is not trusted, or the client's own cannot be used
 ///   invalid_argument    a bad URL, method or header
 ///   cancelled           the context, or HttpExchange::cancel
 ///
@@ -38,6 +38,7 @@
 #include <string_view>
 #include <vector>
 
+#include "beluga/base/secret.hpp"
 #include "beluga/fiber/clock.hpp"
 #include "beluga/net/http.hpp"
 #include "beluga/net/ip_address.hpp"
@@ -65,8 +66,11 @@ struct HttpTls {
   bool verify = true;        ///< certificate and host name. Switch off in tests only
   std::string ca_file = {};  ///< PEM; empty: the system's
   std::string ca_dir = {};
-  std::string client_cert = {};  ///< PEM file, for mutual TLS
-  std::string client_key = {};
+  /// For mutual TLS: PEM files, the certificate with the intermediate ones that follow it. Read for each new
+  /// connection, so that renewed files count without a new client.
+  std::string client_cert = {};
+  std::string client_key = {};  ///< empty: it stands in client_cert
+  Secret client_key_password = {};
 };
 
 /// Which proxy to use: "http://[user:password@]host:port", also https:// and socks5h://; empty: none.

@@ -121,7 +121,11 @@ CURL* CurlLoop::make_easy() {
   // With a CA of the caller's choice only that one counts, not the directory that was compiled in.
   if (!o.tls.ca_file.empty() && o.tls.ca_dir.empty()) set(easy, CURLOPT_CAPATH, static_cast<char*>(nullptr));
   if (!o.tls.ca_dir.empty() && o.tls.ca_file.empty()) set(easy, CURLOPT_CAINFO, static_cast<char*>(nullptr));
-  if (!o.tls.client_cert.empty()) set(easy, CURLOPT_SSLCERT, o.tls.client_cert.c_str());
+  if (!o.tls.client_cert.empty()) {
+    set(easy, CURLOPT_SSLCERT, o.tls.client_cert.c_str());
+    // Also when it is empty: without it OpenSSL asks for a password on the terminal.
+    set(easy, CURLOPT_KEYPASSWD, std::string(o.tls.client_key_password.reveal()).c_str());
+  }
   if (!o.tls.client_key.empty()) set(easy, CURLOPT_SSLKEY, o.tls.client_key.c_str());
   set(easy, CURLOPT_OPENSOCKETFUNCTION, &open_socket);
   set(easy, CURLOPT_CLOSESOCKETFUNCTION, &close_socket);

@@ -542,7 +542,8 @@ Error HttpTransfer::from_curl(CURLcode code) const {
                       "cannot read the CA certificates: " + detail + "; see HttpTls::ca_file");
     case CURLE_SSL_CERTPROBLEM:
       return describe(ErrorCode::failed_precondition,
-                      "cannot use the client certificate: " + detail + "; see HttpTls");
+                      "cannot use the client certificate: " + detail +
+                          "; see HttpTls::client_cert, client_key and client_key_password");
     case CURLE_SSL_CONNECT_ERROR:
       return describe(ErrorCode::unavailable, "the TLS handshake failed: " + detail);
     case CURLE_GOT_NOTHING:
