@@ -87,7 +87,7 @@ struct Event {
   std::shared_ptr<const RunInfo> run{};
   std::uint64_t seq = 0;  ///< from 1, without gaps, per root run
   WallTime time{};
-  EventPayload payload{};
+  EventPayload payload;  ///< without {}, which costs each user's file the variant's destructor at once
 
   template <class P>
   const P* get_if() const noexcept {

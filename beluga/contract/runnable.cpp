@@ -2,6 +2,14 @@
 
 namespace beluga {
 
+// Out of line: inline, each user's file would instantiate the vector of messages again.
+RunInput::RunInput(std::string_view question) {
+  messages.push_back(Message::user(std::string(question)));
+}
+RunInput::RunInput(const char* question) : RunInput(std::string_view(question)) {}
+RunInput::RunInput(const std::string& question) : RunInput(std::string_view(question)) {}
+RunInput::RunInput(std::vector<Message> given) : messages(std::move(given)) {}
+
 Reply Runnable::invoke(RunInput input) {
   Stream<Event> events = stream(std::move(input));
   std::string run_id;

@@ -17,10 +17,10 @@ namespace beluga {
 
 struct RunInput {
   RunInput() = default;
-  RunInput(std::string_view question) { messages.push_back(Message::user(std::string(question))); }
-  RunInput(const char* question) : RunInput(std::string_view(question)) {}
-  RunInput(const std::string& question) : RunInput(std::string_view(question)) {}
-  RunInput(std::vector<Message> given) : messages(std::move(given)) {}
+  RunInput(std::string_view question);
+  RunInput(const char* question);
+  RunInput(const std::string& question);
+  RunInput(std::vector<Message> given);
 
   std::vector<Message> messages{};
   std::string session{};        ///< continue (or begin) this stored conversation; empty: none

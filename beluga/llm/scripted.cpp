@@ -25,6 +25,16 @@ struct ScriptedModel::State {
   }
 };
 
+ScriptedFault ScriptedFault::fail(Error error, std::size_t after) {
+  return {Kind::error, after, std::move(error)};
+}
+ScriptedFault ScriptedFault::cut(std::size_t after) {
+  return {Kind::cut, after, std::nullopt};
+}
+ScriptedFault ScriptedFault::stall(std::size_t after) {
+  return {Kind::stall, after, std::nullopt};
+}
+
 namespace {
 
 /// The end of the piece that begins at `at`: at most `most` bytes, not inside a character.

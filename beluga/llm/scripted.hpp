@@ -35,11 +35,9 @@ struct ScriptedFault {
   Kind kind = Kind::none;
   std::size_t after = 0;
   std::optional<Error> error{};
-  static ScriptedFault fail(Error error, std::size_t after = 0) {
-    return {Kind::error, after, std::move(error)};
-  }
-  static ScriptedFault cut(std::size_t after = 0) { return {Kind::cut, after, std::nullopt}; }
-  static ScriptedFault stall(std::size_t after = 0) { return {Kind::stall, after, std::nullopt}; }
+  static ScriptedFault fail(Error error, std::size_t after = 0);
+  static ScriptedFault cut(std::size_t after = 0);
+  static ScriptedFault stall(std::size_t after = 0);
 };
 
 struct ScriptedTurn {
