@@ -4,13 +4,11 @@
 
 #include <benchmark/benchmark.h>
 
-#include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/context/detail/fcontext.hpp>
 #include <condition_variable>
-#include <cstdlib>
+#include <cstddef>
 #include <mutex>
-#include <new>
 #include <thread>
 #include <vector>
 
@@ -21,23 +19,7 @@
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/fiber/scope.hpp"
 #include "beluga/fiber/stream.hpp"
-
-namespace {
-std::atomic<std::size_t> g_allocations{0};
-}
-
-// Not inlined: g++ would take malloc and delete for a mismatch.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  g_allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
+#include "tests/support/allocation_counter.hpp"
 
 namespace {
 
@@ -46,9 +28,9 @@ using namespace beluga;
 /// Reports heap allocations per iteration beside the time.
 class CountAllocations {
  public:
-  explicit CountAllocations(benchmark::State& state) : state_(state), before_(g_allocations.load()) {}
+  explicit CountAllocations(benchmark::State& state) : state_(state), before_(beluga::allocation::count()) {}
   ~CountAllocations() {
-    state_.counters["allocs"] = benchmark::Counter(static_cast<double>(g_allocations.load() - before_),
+    state_.counters["allocs"] = benchmark::Counter(static_cast<double>(beluga::allocation::count() - before_),
                                                    benchmark::Counter::kAvgIterations);
   }
   CountAllocations(const CountAllocations&) = delete;

@@ -7,9 +7,6 @@
 // cpu/token is CPU time; allocations/token counts operator new after warm-up.
 #include <benchmark/benchmark.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -21,24 +18,7 @@
 #include "beluga/llm/providers/openai/internal/error_mapper.hpp"
 #include "beluga/llm/scripted.hpp"
 #include "beluga/net/sse.hpp"
-
-namespace {
-std::atomic<std::size_t> allocations{0};
-}
-
-// NOLINTBEGIN: the replacement functions of [new.delete.single]
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-// NOLINTEND
+#include "tests/support/allocation_counter.hpp"
 
 namespace beluga::llm::openai {
 namespace {
@@ -92,10 +72,10 @@ void StreamedToken(benchmark::State& state) {
   };
   pass();
   tokens = 0;
-  const std::size_t before = allocations.load();
+  const std::size_t before = beluga::allocation::count();
   for (auto _ : state) pass();
   benchmark::DoNotOptimize(bytes);
-  report(state, tokens, allocations.load() - before);
+  report(state, tokens, beluga::allocation::count() - before);
 }
 BENCHMARK(StreamedToken)->ArgName("chunks_per_read")->Arg(16)->Arg(1);
 
@@ -116,12 +96,12 @@ void StreamedTokenPulled(benchmark::State& state) {
     });
     for (int i = 0; i < 100; ++i) chunks.next();
     std::size_t tokens = 0;
-    const std::size_t before = allocations.load();
+    const std::size_t before = beluga::allocation::count();
     for (auto _ : state) {
       benchmark::DoNotOptimize(chunks.next());
       ++tokens;
     }
-    report(state, tokens, allocations.load() - before);
+    report(state, tokens, beluga::allocation::count() - before);
   });
 }
 BENCHMARK(StreamedTokenPulled)->ArgName("chunks_per_read")->Arg(16)->Arg(1);
@@ -131,7 +111,7 @@ void NlohmannParse(benchmark::State& state) {
   std::vector<std::string> chunks;
   for (int i = 0; i < 64; ++i) chunks.push_back(json_chunk(i));
   std::size_t tokens = 0, bytes = 0;
-  const std::size_t before = allocations.load();
+  const std::size_t before = beluga::allocation::count();
   for (auto _ : state)
     for (const std::string& chunk : chunks) {
       const auto json = nlohmann::json::parse(chunk);
@@ -139,7 +119,7 @@ void NlohmannParse(benchmark::State& state) {
       ++tokens;
     }
   benchmark::DoNotOptimize(bytes);
-  report(state, tokens, allocations.load() - before);
+  report(state, tokens, beluga::allocation::count() - before);
 }
 BENCHMARK(NlohmannParse);
 

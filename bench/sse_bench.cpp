@@ -4,30 +4,14 @@
 //   sse_bench --benchmark_repetitions=5 --benchmark_report_aggregates_only=true
 #include <benchmark/benchmark.h>
 
-#include <atomic>
-#include <cstdlib>
+#include <cstddef>
 #include <cstring>
-#include <new>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "beluga/net/sse.hpp"
-
-namespace {
-std::atomic<std::size_t> allocations{0};
-}
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
+#include "tests/support/allocation_counter.hpp"
 
 namespace {
 
@@ -74,9 +58,9 @@ void parser(benchmark::State& state) {
   };
   pass();  // warm-up
   events = 0;
-  const std::size_t before = allocations;
+  const std::size_t before = beluga::allocation::count();
   for (auto _ : state) pass();
-  const std::size_t allocated = allocations - before;
+  const std::size_t allocated = beluga::allocation::count() - before;
   benchmark::DoNotOptimize(bytes);
   report(state, events, allocated);
 }
@@ -84,7 +68,7 @@ BENCHMARK(parser)->Arg(261)->Arg(1460)->Arg(16 * 261)->Arg(16384)->Arg(1000);
 
 void getline_splitter(benchmark::State& state) {
   std::size_t events = 0;
-  const std::size_t before = allocations;
+  const std::size_t before = beluga::allocation::count();
   for (auto _ : state) {
     std::istringstream in(stream());
     std::string line;
@@ -99,7 +83,7 @@ void getline_splitter(benchmark::State& state) {
       }
     }
   }
-  report(state, events, allocations - before);
+  report(state, events, beluga::allocation::count() - before);
 }
 BENCHMARK(getline_splitter);
 

@@ -1,38 +1,13 @@
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define BELUGA_OWN_NEW 0
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define BELUGA_OWN_NEW 0
-#endif
-#ifndef BELUGA_OWN_NEW  // sanitizers bring their own operator new
-
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
+#include <cstddef>
+#include <memory>
+#include <utility>
 
 #include "beluga/agent/agent.hpp"
 #include "beluga/agent/internal/test_doubles.hpp"
 #include "beluga/fiber/runtime.hpp"
-
-namespace {
-std::atomic<std::size_t> allocations{0};
-}  // namespace
-
-// Counted for the whole test program. malloc beneath, so that sanitizers still see every block.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* p = std::malloc(size != 0 ? size : 1)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept {
-  std::free(p);
-}
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept {
-  std::free(p);
-}
+#include "tests/support/allocation_counter.hpp"
 
 namespace beluga {
 namespace {
@@ -68,8 +43,8 @@ std::size_t allocations_of(ChatChunk chunk) {
     for (const Event& event : agent.stream("go")) {
       if (event.get_if<TextDelta>() == nullptr && event.get_if<ReasoningDelta>() == nullptr) continue;
       ++tokens;
-      if (tokens == kWarmUp) before = allocations;
-      if (tokens == kTokens) after = allocations;
+      if (tokens == kWarmUp) before = allocation::count();
+      if (tokens == kTokens) after = allocation::count();
     }
     EXPECT_EQ(tokens, kTokens + 1);
     return after - before;
@@ -80,14 +55,14 @@ std::size_t allocations_of(ChatChunk chunk) {
 constexpr std::size_t kDoublings = 16;
 
 TEST(Allocation, NoneForATokenOfTextAfterWarmUp) {
+  if (!allocation::kCounted) GTEST_SKIP() << "the sanitizer brings its own operator new";
   EXPECT_LE(allocations_of(TextDelta{"a token longer than a small string"}), kDoublings);
 }
 
 TEST(Allocation, NoneForATokenOfReasoningAfterWarmUp) {
+  if (!allocation::kCounted) GTEST_SKIP() << "the sanitizer brings its own operator new";
   EXPECT_LE(allocations_of(ReasoningDelta{.text = "a token longer than a small string"}), kDoublings);
 }
 
 }  // namespace
 }  // namespace beluga
-
-#endif

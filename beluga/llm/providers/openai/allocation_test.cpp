@@ -1,47 +1,15 @@
-// Counts heap allocations, so it replaces operator new; sanitizers bring their own, and are left alone.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
+#include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/fiber/stream.hpp"
 #include "beluga/llm/providers/openai/internal/chat_stream.hpp"
 #include "beluga/llm/providers/openai/internal/error_mapper.hpp"
 #include "beluga/net/sse.hpp"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define BELUGA_COUNT_ALLOCATIONS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define BELUGA_COUNT_ALLOCATIONS 0
-#else
-#define BELUGA_COUNT_ALLOCATIONS 1
-#endif
-#else
-#define BELUGA_COUNT_ALLOCATIONS 1
-#endif
-
-#if BELUGA_COUNT_ALLOCATIONS
-namespace {
-std::atomic<std::size_t> allocations{0};
-}
-
-// NOLINTBEGIN: the replacement functions of [new.delete.single]
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-// NOLINTEND
+#include "tests/support/allocation_counter.hpp"
 
 namespace beluga::llm::openai {
 namespace {
@@ -59,6 +27,7 @@ std::string call_event(int i) {
 }
 
 TEST(ChatStreamAllocations, AreNonePerTokenOnceWarm) {
+  if (!allocation::kCounted) GTEST_SKIP() << "the sanitizer brings its own operator new";
   const ErrorMapper errors({.provider = "openai", .model = "m"});
   std::string wire;
   for (int i = 0; i < 1000; ++i) wire += text_event(i);
@@ -79,11 +48,11 @@ TEST(ChatStreamAllocations, AreNonePerTokenOnceWarm) {
     while (const ChatChunk* chunk = chunks.next()) {
       ++seen;
       // Warm: the text has its memory after the first tokens, the calls after the first fragments.
-      if (seen == 200 || seen == 1200) warm = allocations.load();
+      if (seen == 200 || seen == 1200) warm = allocation::count();
       if (seen == 1000) {
-        EXPECT_EQ(allocations.load() - warm, 0u) << "in text";
+        EXPECT_EQ(allocation::count() - warm, 0u) << "in text";
       }
-      last = allocations.load();
+      last = allocation::count();
       ASSERT_FALSE(std::holds_alternative<ResponseEnd>(*chunk));
     }
   });
@@ -93,4 +62,3 @@ TEST(ChatStreamAllocations, AreNonePerTokenOnceWarm) {
 
 }  // namespace
 }  // namespace beluga::llm::openai
-#endif
