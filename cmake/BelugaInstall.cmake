@@ -1,17 +1,19 @@
-# Headers (without internal/), static libraries, CMake package and pkg-config file.
+# Two components: `runtime` is the binary (beluga/app/CMakeLists.txt); `development` is all else: headers (without internal/),
+# static libraries, CMake package and pkg-config file.
 include(CMakePackageConfigHelpers)
 get_property(rooms GLOBAL PROPERTY BELUGA_ROOMS)
-install(TARGETS ${rooms} beluga EXPORT BelugaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY beluga DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp"
+install(TARGETS ${rooms} beluga EXPORT BelugaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  COMPONENT development)
+install(DIRECTORY beluga DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.hpp"
   PATTERN "internal" EXCLUDE PATTERN "app" EXCLUDE PATTERN "testdata" EXCLUDE)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Beluga)
-install(EXPORT BelugaTargets NAMESPACE beluga:: DESTINATION ${package_dir})
+install(EXPORT BelugaTargets NAMESPACE beluga:: DESTINATION ${package_dir} COMPONENT development)
 configure_package_config_file(cmake/BelugaConfig.cmake.in ${PROJECT_BINARY_DIR}/BelugaConfig.cmake
   INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/BelugaConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/BelugaConfig.cmake ${PROJECT_BINARY_DIR}/BelugaConfigVersion.cmake
-  DESTINATION ${package_dir})
+  DESTINATION ${package_dir} COMPONENT development)
 # Relative to the file itself, so that `cmake --install --prefix` and moved copies work.
 file(RELATIVE_PATH BELUGA_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/beluga.pc.in ${PROJECT_BINARY_DIR}/beluga.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/beluga.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_BINARY_DIR}/beluga.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
