@@ -2,9 +2,9 @@
 /// Makes text from models and tools safe to show on a terminal.
 ///
 /// A model that has read a hostile page can move the cursor, retitle the window, write the clipboard (OSC 52)
-/// or reverse the reading order (Trojan Source, CVE-2021-42574). What comes out here is UTF-8 with '\n' and
-/// '\t' as the only control characters: no C0, DEL or C1, no escape sequence (ECMA-48: CSI, OSC, DCS, SOS,
-/// PM, APC and the short ones) and no bidirectional embedding, override or isolate. A carriage return is
+/// or reverse the reading order (Trojan Source, CVE-2021-42574). What comes out here is UTF-8 with line
+/// feed and tab as the only control characters: no C0, DEL or C1, no escape sequence (ECMA-48: CSI, OSC, DCS,
+/// SOS, PM, APC and the short ones) and no bidirectional embedding, override or isolate. A carriage return is
 /// dropped, so that "\r\n" becomes "\n" and no line overwrites itself. An unfinished string sequence ends at
 /// the line's end: it cannot hide what follows.
 
