@@ -203,7 +203,7 @@ class DirectRun final : public RunEffects {
     ~Release() { permits.release(count); }
   };
 
-  static Context within(const EffectSite& site, Context context) {
+  static Context within(const EffectSite& site, const Context& context) {
     return site.deadline ? context.with_deadline(*site.deadline) : context;
   }
 

@@ -91,7 +91,7 @@ TEST_P(AnySessions, RefuseNamesThatCouldNotBeShown) {
 
 TEST_P(AnySessions, LoseNothingOfAMessage) {
   Message message{.role = Role::assistant};
-  message.parts.push_back(Text{.text = std::string("nul \0 in the middle, \xF0\x9F\x90\x8B", 26)});
+  message.parts.push_back(Text{.text = std::string("nul \0 in the middle, \xF0\x9F\x90\x8B", 25)});
   message.parts.push_back(Reasoning{.text = "hm", .provider = "p", .signature = "sig==", .redacted = false});
   message.parts.push_back(ToolCall{.id = "c1", .name = "f", .arguments = "{\"a\": 1.50 , broken"});
   message.parts.push_back(
