@@ -18,7 +18,7 @@ if(PROJECT_IS_TOP_LEVEL)
   endif()
   # g++ 12 knows mold and lld by name; clang 19 prefers its own lld.
   find_program(MOLD mold)
-  if(MOLD)
+  if(MOLD AND NOT CMAKE_CROSSCOMPILING)
     add_link_options(-fuse-ld=mold)
   endif()
 endif()

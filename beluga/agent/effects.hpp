@@ -23,14 +23,15 @@
 #include "beluga/agent/session.hpp"
 #include "beluga/base/function.hpp"
 #include "beluga/contract/chat_model.hpp"
-#include "beluga/contract/event.hpp"
 #include "beluga/contract/message.hpp"
-#include "beluga/contract/runnable.hpp"
 #include "beluga/fiber/clock.hpp"
 
 namespace beluga {
 
 struct AgentOptions;
+struct Event;
+struct RunInfo;
+struct RunInput;
 class ToolSet;
 
 /// What a run works with. Outlives its RunEffects.

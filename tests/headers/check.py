@@ -15,6 +15,7 @@ STANDARD = re.compile(r"^\s*#\s*include\s+<([a-z0-9_.]+)>", re.M)
 OURS = re.compile(r'^\s*#\s*include\s+"(beluga/[^"]+)"', re.M)
 UMBRELLA, UMBRELLA_BUDGET, BUDGET = "beluga/beluga.hpp", 2.2, 1.3
 MOST_ROUNDS = 15
+NOISE = 1.04  # what is left of it after all rounds, seen on a loaded machine of two cores
 UMBRELLA_BASE = ["string", "vector", "memory", "optional", "functional"]
 
 
@@ -94,7 +95,7 @@ def main():
                 if own_time < (0.85 if rounds == 1 else 0.93 if rounds <= 3 else 1.0) * budget * base_time:
                     break
             ratio, note = own_time / base_time, ""
-            if ratio > budget:
+            if ratio > budget * NOISE:
                 note = "  OVER"
                 if header in allowed and ratio <= allowed[header] * 1.1:
                     note = "  over, listed"
