@@ -6,7 +6,8 @@
 ///     beluga::Agent agent{{.model = beluga::llm::open("offline"), .tools =
 ///     beluga::tool::builtin::standard()}}; std::cout << agent.invoke("Which files are here?").text();
 ///
-/// Servers, telemetry, SQLite and the interop headers are included by those who use them.
+/// Configuration, servers, telemetry, SQLite and the interop headers are included by those who use them: each
+/// belongs to one file of a program, and this header to most.
 
 #include "beluga/agent/agent.hpp"
 #include "beluga/agent/session.hpp"

@@ -171,7 +171,7 @@ std::string Config::shown() const {
       break;
   }
   if (is_secret_name(last_part(path_)) || looks_secret(node_->text)) return "[redacted]";
-  const std::string text = shorten(strip_terminal_controls(node_->text), 60);
+  std::string text = shorten(strip_terminal_controls(node_->text), 60);
   if (node_->kind == Kind::string || node_->kind == Kind::plain) return '"' + text + '"';
   return text;
 }

@@ -1,8 +1,9 @@
 #pragma once
-/// Counts the heap allocations of the whole program: link beluga_allocation_counter, which replaces operator new.
+/// Counts the heap allocations of the whole program: link beluga_allocation_counter, which replaces operator
+/// new.
 ///
-/// Sanitizers bring their own operator new, and it is left alone: kCounted is then false, and a test of counts
-/// has nothing to say (GTEST_SKIP).
+/// Sanitizers bring their own operator new, and it is left alone: kCounted is then false, and a test of
+/// counts has nothing to say (GTEST_SKIP).
 
 #include <cstddef>
 

@@ -153,7 +153,7 @@ bool hostname(std::string_view s, bool international) {
 
 bool email(std::string_view s, bool international) {
   const auto at = s.rfind('@');
-  if (at == std::string_view::npos || at == 0 || at > 64 * (international ? 4 : 1)) return false;
+  if (at == std::string_view::npos || at == 0 || at > (international ? 256U : 64U)) return false;
   const std::string_view local = s.substr(0, at);
   const std::string_view domain = s.substr(at + 1);
   if (!international && !ascii(s)) return false;
