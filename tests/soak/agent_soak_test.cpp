@@ -2,9 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdio>
-#include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,17 +13,19 @@
 #include "beluga/agent/session.hpp"
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/observe/telemetry.hpp"
+#include "tests/support/memory.hpp"
 
 namespace beluga {
 namespace {
 
 #ifdef BELUGA_SANITIZED
-constexpr int kTurns = 5'000;  // a sanitizer's own memory hides ours; there the run itself is the test
+constexpr int kTurns = 5'000;  // there the sanitizer's leak check is the test
 #else
 constexpr int kTurns = 100'000;
 #endif
 constexpr int kTurnsPerRun = 5;
-constexpr long kMostDriftKib = 4096;
+constexpr std::ptrdiff_t kMostBytesPerTurn = 16;  // anything kept of a turn is larger
+constexpr long kMostResidentKib = 64 * 1024;      // stacks are no heap
 
 /// Three calls in each turn, then the answer.
 class Generator final : public ChatModel {
@@ -69,13 +72,6 @@ class Echo final : public Tool {
   ToolTraits traits_;
 };
 
-long resident_kib() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with("VmRSS:")) return std::stol(line.substr(6));
-  return 0;
-}
-
 TEST(AgentSoak, MemoryIsFlatOverManyTurns) {
   const auto telemetry = observe::Telemetry::create();
   const auto sessions = memory_sessions();
@@ -84,7 +80,8 @@ TEST(AgentSoak, MemoryIsFlatOverManyTurns) {
                      .sessions = sessions,
                      .telemetry = telemetry}};
   const int runs = kTurns / kTurnsPerRun;
-  long early = 0;
+  std::optional<std::size_t> heap;
+  long resident = 0;
   Runtime runtime({.workers = 2});
   runtime.run([&] {
     for (int i = 0; i < runs; ++i) {
@@ -94,12 +91,19 @@ TEST(AgentSoak, MemoryIsFlatOverManyTurns) {
       ASSERT_EQ(reply.summary.steps, static_cast<std::uint32_t>(kTurnsPerRun));
       ASSERT_EQ(reply.summary.tool_calls, 3U * (kTurnsPerRun - 1));
       sessions->remove("s");
-      if (i == runs / 5) early = resident_kib();
+      if (i == runs / 5) {
+        heap = testing_support::heap_in_use();
+        resident = testing_support::resident_kib();
+      }
     }
   });
-  const long drift = resident_kib() - early;
-  std::printf("%d turns, resident %ld KiB, drift %ld KiB\n", kTurns, resident_kib(), drift);
-  EXPECT_LT(drift, kMostDriftKib);
+  if (!heap) return;
+  const auto grown = static_cast<std::ptrdiff_t>(*testing_support::heap_in_use() - *heap);
+  const long resident_grown = testing_support::resident_kib() - resident;
+  std::printf("%d turns, grown after the first fifth: heap %td bytes, resident %ld KiB\n", kTurns, grown,
+              resident_grown);
+  EXPECT_LT(grown, kTurns * 4 / 5 * kMostBytesPerTurn);
+  EXPECT_LT(resident_grown, kMostResidentKib);
 }
 
 }  // namespace
