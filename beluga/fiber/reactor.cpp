@@ -1,6 +1,7 @@
 #include "beluga/fiber/internal/reactor.hpp"
 
 #include <atomic>
+#include <utility>
 
 #include "beluga/fiber/internal/runtime_impl.hpp"
 
@@ -35,6 +36,32 @@ std::shared_ptr<void> per_worker(unsigned slot, std::shared_ptr<void> (*make)())
     worker->slots[slot] = std::move(made);
   }
   return worker->slots[slot];
+}
+
+struct WorkerTimer::State : Timer {
+  Worker* worker;
+  Function<void()> body;
+};
+
+WorkerTimer::WorkerTimer(Function<void()> fire) : state_(std::make_unique<State>()) {
+  if (this_thread_state.worker == nullptr) fatal("WorkerTimer was made outside a worker");
+  state_->worker = this_thread_state.worker;
+  state_->body = std::move(fire);
+  state_->call = [](Timer& timer) { static_cast<State&>(timer).body(); };
+}
+
+WorkerTimer::~WorkerTimer() {
+  stop();
+}
+
+void WorkerTimer::set(TimePoint when) {
+  stop();
+  state_->when = when;
+  state_->worker->timers.add(*state_);
+}
+
+void WorkerTimer::stop() noexcept {
+  if (state_->index != Timer::kNone) state_->worker->timers.remove(*state_);
 }
 
 IoPending::IoPending() noexcept : runtime_(this_thread_state.runtime) {

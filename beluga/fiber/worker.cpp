@@ -19,6 +19,10 @@ constexpr int kBatch = 64;
 
 // ---- timers ----
 
+TimerHeap::~TimerHeap() {
+  for (Timer* timer : heap_) timer->index = Timer::kNone;  // handlers that die with the io_context own some
+}
+
 void TimerHeap::place(Timer& timer, std::size_t index) noexcept {
   heap_[index] = &timer;
   timer.index = index;
@@ -173,8 +177,12 @@ void Worker::run_ready() {
 void Worker::fire_timers() {
   if (timers.empty()) return;
   const TimePoint now = runtime.clock->now();
-  while (Timer* timer = timers.pop_due(now))
-    if (timer->spot->claim(*timer->fiber)) wake_up(*timer->fiber, timer->wake);
+  while (Timer* timer = timers.pop_due(now)) {
+    if (timer->call != nullptr)
+      timer->call(*timer);
+    else if (timer->spot->claim(*timer->fiber))
+      wake_up(*timer->fiber, timer->wake);
+  }
 }
 
 void Worker::set_alarm(TimePoint when) {

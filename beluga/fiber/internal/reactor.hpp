@@ -24,6 +24,23 @@ unsigned worker_count();
 unsigned per_worker_slot();
 std::shared_ptr<void> per_worker(unsigned slot, std::shared_ptr<void> (*make)());
 
+/// Calls back on the worker at a time of the runtime's clock, outside any fiber: `fire` must not wait.
+/// Belongs to the worker it was made on and is touched there only; destroyed there, or with the worker.
+class WorkerTimer {
+ public:
+  explicit WorkerTimer(Function<void()> fire);
+  ~WorkerTimer();
+  WorkerTimer(const WorkerTimer&) = delete;
+  WorkerTimer& operator=(const WorkerTimer&) = delete;
+  /// Replaces the time that was set before.
+  void set(TimePoint when);
+  void stop() noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 /// Held while a socket operation (or anything else whose end the operating system decides) is outstanding on
 /// worker_io(): a clock that jumps when idle does not jump meanwhile. Not needed for timers that follow the
 /// runtime's clock. Made on a worker or pool thread; may be destroyed anywhere.

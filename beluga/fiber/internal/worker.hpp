@@ -15,19 +15,24 @@
 
 namespace beluga::detail {
 
-/// One timed wait; lives in the waiter's frame.
+/// One timed wait, which lives in the waiter's frame, or one timed call.
 struct Timer {
   TimePoint when;
   std::size_t index = kNone;
   ParkingSpot* spot = nullptr;
   Fiber* fiber = nullptr;
   Wake wake = Wake::timeout;
+  void (*call)(Timer&) = nullptr;  ///< instead of waking a fiber
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 };
 
 /// A binary heap whose nodes know their place, so that a wait that ends early is removed at once.
 class TimerHeap {
  public:
+  TimerHeap() = default;
+  ~TimerHeap();
+  TimerHeap(const TimerHeap&) = delete;
+  TimerHeap& operator=(const TimerHeap&) = delete;
   bool empty() const noexcept { return heap_.empty(); }
   TimePoint next() const noexcept { return heap_.empty() ? TimePoint::max() : heap_.front()->when; }
   void add(Timer& timer);
