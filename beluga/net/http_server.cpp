@@ -20,7 +20,7 @@
 #include "beluga/fiber/internal/reactor.hpp"
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/net/internal/http_server_connection.hpp"
-#include "beluga/net/internal/websocket_core.hpp"
+#include "beluga/net/internal/websocket_handshake.hpp"
 #include "beluga/net/websocket.hpp"
 
 namespace beluga {

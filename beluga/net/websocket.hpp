@@ -12,7 +12,7 @@
 /// Pings are answered, close frames returned and fragments joined without a call, also while nobody receives;
 /// a few messages are read ahead, then the peer has to wait. Text is checked to be UTF-8 in both directions.
 /// Frames that break the protocol close the connection with the code that the RFC names. All waits obey the
-/// current Context; a wait that ends early leaves the connection usable.
+/// current Context; a wait that ends early leaves the connection usable. Time is the runtime's clock.
 ///
 /// Thread-safety: all members from any thread or fiber; messages of concurrent senders do not interleave. One
 /// receiver at a time. Destruction while nobody waits; it says goodbye (1001) if nobody has and returns at
@@ -49,11 +49,13 @@ struct WebSocketClose {
 struct WebSocketLimits {
   std::size_t message_bytes = 16 * 1024 * 1024;  ///< received, joined and inflated; beyond: closed with 1009
   Duration close_timeout = std::chrono::seconds(5);  ///< how long close() waits for the peer's goodbye
-  /// A peer that is silent this long is pinged at half of it, and lost at its end. 0: never. (The machine's
-  /// clock.)
+  /// A peer that is silent this long is lost; it is pinged at half of it. Not counted while messages wait to
+  /// be received. 0: never.
   Duration idle_timeout = std::chrono::seconds(60);
-  bool compress =
-      false;  ///< offer or accept permessage-deflate (RFC 7692); costs about 300 KB per connection
+  /// A peer that takes no byte of what is sent for this long is lost. 0: never.
+  Duration write_idle_timeout = std::chrono::seconds(30);
+  /// Offer or accept permessage-deflate (RFC 7692); costs up to 300 KB per connection once it is used.
+  bool compress = false;
 };
 
 struct WebSocketClientOptions {
