@@ -16,7 +16,7 @@ if [ ! -f "$root/.made" ]; then
 fi
 cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
-cp -rL /etc/ssl/certs/. "$root/etc/ssl/certs/"
+cp -L --remove-destination /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 for file in /etc/pip.conf /root/.npmrc /usr/etc/npmrc /etc/npmrc; do
   [ ! -f "$file" ] || install -D -m 600 "$file" "$root/$file"
 done
