@@ -3,8 +3,11 @@
 ///
 ///     #include "beluga/beluga.hpp"
 ///
-///     beluga::Agent agent{{.model = beluga::llm::open("offline"), .tools =
-///     beluga::tool::builtin::standard()}}; std::cout << agent.invoke("Which files are here?").text();
+///     beluga::Agent agent{{
+///         .model = beluga::llm::open("offline"),
+///         .tools = beluga::tool::builtin::standard(),
+///     }};
+///     std::cout << agent.invoke("Which files are here?").text();
 ///
 /// Configuration, servers, telemetry, SQLite and the interop headers are included by those who use them: each
 /// belongs to one file of a program, and this header to most.

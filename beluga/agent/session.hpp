@@ -3,7 +3,9 @@
 ///
 ///     auto sessions = open_sessions(Database::open({.path = default_database_path()}));
 ///     Agent agent{{.model = model, .sessions = sessions}};
-///     agent.invoke({.messages = {Message::user("hi")}, .session = "holiday"});
+///     RunInput input("Where did we want to go?");
+///     input.session = "holiday";
+///     agent.invoke(input);
 ///
 /// A session is a name and an append-only list of entries numbered from 1. Whoever appends says which number
 /// was the last that it saw: if another writer, in this process or another, was faster, append() throws
@@ -27,7 +29,7 @@ namespace beluga {
 class Database;
 
 struct SessionInfo {
-  std::string name;
+  std::string name{};
   WallTime created{};
   WallTime updated{};
   std::uint64_t last_seq = 0;  ///< 0: no entries yet

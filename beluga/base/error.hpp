@@ -5,8 +5,7 @@
 /// message, and travels unchanged: through fibers, streams, pools and as the terminal event of a run.
 /// `attempt()` (result.hpp) turns a throw into a value.
 ///
-///     throw Error(ErrorCode::not_found, "config.yaml:7: model: no provider is called 'opnai'; known:
-///     offline, openai");
+///     throw Error(ErrorCode::not_found, "config.yaml:7: model: no provider is called 'opnai'");
 ///
 /// The codes are those of absl::Status / google.rpc.Code, so they map onto gRPC and HTTP without judgement
 /// calls.

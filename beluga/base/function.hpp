@@ -2,6 +2,7 @@
 /// `Function<R(Args...)>`: a move-only callable, for callbacks that own what they capture. C++20 has no
 /// std::move_only_function. Callables up to four pointers live inside, larger ones on the heap.
 
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <new>
@@ -9,6 +10,16 @@
 #include <utility>
 
 namespace beluga {
+
+namespace detail {
+/// Wrappers of callables that may be empty: std::function, and Function of another signature.
+template <class F>
+inline constexpr bool kEmptyableCallable = false;
+template <template <class> class Wrapper, class Signature>
+inline constexpr bool kEmptyableCallable<Wrapper<Signature>> = requires(const Wrapper<Signature>& wrapper) {
+  { wrapper == nullptr } -> std::convertible_to<bool>;
+};
+}  // namespace detail
 
 template <class Signature>
 class Function;
@@ -21,6 +32,10 @@ class Function<R(Args...)> {
   template <class F, class D = std::decay_t<F>,
             class = std::enable_if_t<!std::is_same_v<D, Function> && std::is_invocable_r_v<R, D&, Args...>>>
   Function(F&& f) {
+    // A null pointer or an empty std::function stays empty, as with std::move_only_function.
+    if constexpr (std::is_pointer_v<std::remove_cvref_t<F>> || std::is_member_pointer_v<D> ||
+                  detail::kEmptyableCallable<D>)
+      if (f == nullptr) return;
     if constexpr (kFits<D>) {
       ::new (static_cast<void*>(buffer_)) D(std::forward<F>(f));
       table_ = &kInline<D>;
@@ -47,6 +62,7 @@ class Function<R(Args...)> {
   ~Function() { reset(); }
 
   explicit operator bool() const noexcept { return table_ != nullptr; }
+  friend bool operator==(const Function& f, std::nullptr_t) noexcept { return !f; }
   /// Precondition: not empty.
   R operator()(Args... args) { return table_->call(buffer_, std::forward<Args>(args)...); }
 

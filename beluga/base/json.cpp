@@ -280,6 +280,10 @@ const Json& Json::at(std::size_t index) const {
   return array_[index];
 }
 
+Json& Json::at(std::size_t index) {
+  return const_cast<Json&>(std::as_const(*this).at(index));
+}
+
 Json& Json::push_back(Json value) {
   if (kind_ == Kind::null) *this = array();
   if (kind_ != Kind::array) wrong_kind("array", kind_);

@@ -54,6 +54,11 @@ class Json {
     else
       set_unsigned(static_cast<std::uint64_t>(value));
   }
+  /// A character may be meant as a number or as a text: say Json(int{c}) or Json(std::string(1, c)).
+  Json(char value) = delete;
+  /// An enum may be meant as its number or as its name: say which.
+  template <class E, std::enable_if_t<std::is_enum_v<E>, int> = 0>
+  Json(E value) = delete;
   /// NaN and infinities have no JSON form: Error{invalid_argument}.
   Json(double value);
   Json(std::string value);
@@ -103,6 +108,9 @@ class Json {
   std::span<const Json> items() const noexcept;
   std::span<Json> items() noexcept;
   const Json& at(std::size_t index) const;
+  Json& at(std::size_t index);
+  Json& operator[](std::size_t index) { return at(index); }
+  const Json& operator[](std::size_t index) const { return at(index); }
   /// Null becomes an array first; throws for other kinds.
   Json& push_back(Json value);
 

@@ -178,6 +178,15 @@ TEST(Json, ComparesObjectsWithoutRegardToOrder) {
   EXPECT_NE(Json(true), Json(false));
 }
 
+TEST(Json, IndexesArraysByNumberAndObjectsByKey) {
+  Json json = Json::parse(R"({"items":[10,20]})");
+  EXPECT_EQ(json["items"][0].as_int(), 10);
+  json["items"][1] = "twenty";
+  EXPECT_EQ(json.dump(), R"({"items":[10,"twenty"]})");
+  EXPECT_THROW(json["items"][2], Error);
+  EXPECT_THROW(json[0], Error);
+}
+
 TEST(Json, FollowsPointers) {
   // The example of RFC 6901 section 5.
   const Json json = Json::parse(

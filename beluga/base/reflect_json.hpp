@@ -2,22 +2,25 @@
 /// C++ structs as JSON: schema, decoding and encoding by reflection.
 ///
 ///     struct Place { std::string city; std::optional<std::string> country; int days = 3; };
-///     json_schema<Place>();                     //
-///     {"type":"object","properties":{...},"required":["city"],...} Place place = from_json<Place>(json); //
-///     throws Error{invalid_argument}: "/days: expected an integer, got a string" Json back = to_json(place);
+///     Json schema = json_schema<Place>();          // {"type":"object","properties":{...},...}
+///     Place place = from_json<Place>(json);        // throws: "/days: expected an integer, got a string"
+///     Json back = to_json(place);
 ///
-/// | C++                                   | JSON Schema 2020-12 | | bool, integers, float, double         |
-/// boolean; integer with the range of the type; number                     | | std::string, char | string |
-/// | enum with fixed underlying type       | string, one of the enumerators' names | | std::optional<T> | T
-/// or null, not required                                                 | | vector, deque, list; set;
-/// array<T, N> | array; array of unique items; array of exactly N                        | | map<string, T>,
-/// unordered_map         | object with additionalProperties                                        | |
-/// variant<...>                          | anyOf, told apart by JSON kind; two or more structs by a "type"
-/// member  | | struct                                | object, additionalProperties: false; shared or
-/// recursive ones in $defs  | | unique_ptr<T>, shared_ptr<T>          | T or null, not required | |
-/// std::chrono::duration                 | number of seconds | | Json                                  |
-/// anything                                                                | | Field<T, "...", Limits{...}>
-/// | T with description and limits (field.hpp)                               |
+///   C++                              JSON Schema 2020-12
+///   bool, integers, float, double    boolean; integer with the range of the type; number
+///   std::string, char                string; string of one character
+///   enum with fixed underlying type  string, one of the enumerators' names
+///   std::optional<T>                 T or null, not required
+///   vector, deque, list              array
+///   set, unordered_set               array of unique items
+///   array<T, N>                      array of exactly N
+///   map<string, T>, unordered_map    object with additionalProperties
+///   variant<...>                     anyOf, told apart by JSON kind; two or more structs by a "type" member
+///   struct                           object, additionalProperties: false; shared or recursive ones in $defs
+///   unique_ptr<T>, shared_ptr<T>     T or null, not required
+///   std::chrono::duration            number of seconds
+///   Json                             anything
+///   Field<T, "...", Limits{...}>     T with description and limits (field.hpp)
 ///
 /// A field is required unless it is an optional or pointer, or has a default that can be seen: for numbers,
 /// bools, enums and every Field<> any default member initialiser (also 0 and false); for strings, containers

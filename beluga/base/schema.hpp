@@ -25,9 +25,9 @@ namespace beluga {
 
 /// One way in which an instance does not fit.
 struct SchemaViolation {
-  std::string instance_path;  ///< JSON Pointer into the instance: "/filters/0"; empty: the whole
-  std::string schema_path;    ///< keyword that failed, through references: "/properties/limit/maximum"
-  std::string message;        ///< one line for a person or a model: "99 is above the maximum 50"
+  std::string instance_path{};  ///< JSON Pointer into the instance: "/filters/0"; empty: the whole
+  std::string schema_path{};    ///< keyword that failed, through references: "/properties/limit/maximum"
+  std::string message{};        ///< one line for a person or a model: "99 is above the maximum 50"
   /// "<instance_path>: <message>", the whole instance being "(root)".
   std::string text() const;
 };

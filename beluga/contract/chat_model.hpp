@@ -28,8 +28,8 @@ namespace beluga {
 
 /// What the model is told about a tool.
 struct ToolSchema {
-  std::string name;  ///< [A-Za-z0-9_-]{1,64}
-  std::string description;
+  std::string name{};  ///< [A-Za-z0-9_-]{1,64}
+  std::string description{};
   Json parameters = Json::object();  ///< JSON Schema 2020-12 of the argument object
   bool strict = false;               ///< ask the provider to enforce the schema
 };
@@ -64,10 +64,10 @@ struct ChatRequest {
 
 // What a stream of a model is made of.
 struct TextDelta {
-  std::string text;
+  std::string text{};
 };
 struct ReasoningDelta {
-  std::string text;
+  std::string text{};
   std::string signature{};  ///< complete when not empty; ends this piece of reasoning
   std::string provider{};   ///< whom the signature means something to; comes with it
 };
@@ -80,7 +80,7 @@ struct ToolCallDelta {
 };
 /// What was streamed of this response so far is void: it starts again (see retry).
 struct ResponseRestart {
-  std::string reason;
+  std::string reason{};
 };
 enum class StopReason : std::uint8_t {
   end,
@@ -127,8 +127,8 @@ class ChatFold {
 
 /// What a model can do, for checks before the call and for routing.
 struct ModelInfo {
-  std::string provider;  ///< "openai"
-  std::string model;     ///< "gpt-4o"
+  std::string provider{};  ///< "openai"
+  std::string model{};     ///< "gpt-4o"
   bool tools = true;
   bool images = false;
   bool structured_output = false;

@@ -24,23 +24,23 @@ namespace beluga {
 
 /// Who emits: shared by all events of a run.
 struct RunInfo {
-  std::string run_id;        ///< ULID
+  std::string run_id{};      ///< ULID
   std::string parent_id{};   ///< run that started this one; empty at the root
   std::string agent_path{};  ///< "assistant" or "assistant/researcher"
 };
 
 struct RunStarted {
-  std::string model;
+  std::string model{};
 };
 struct StepStarted {
   std::uint32_t step = 0;  ///< model turns, from 1
 };
 /// A call is complete and valid enough to be tried. `arguments` as the model wrote them.
 struct ToolCallStarted {
-  ToolCall call;
+  ToolCall call{};
 };
 struct ToolCallFinished {
-  ToolResult result;
+  ToolResult result{};
   Duration elapsed{};
 };
 /// One model turn is over; its message is now part of the transcript.
@@ -59,7 +59,7 @@ struct RunSummary {
   std::optional<double> cost_usd{};
 };
 struct RunCompleted {
-  Message message;  ///< the final answer
+  Message message{};  ///< the final answer
   StopReason reason = StopReason::end;
   RunSummary summary{};
 };
@@ -74,7 +74,7 @@ struct RunCancelled {
 };
 /// Waits for a human; goes on in another process, perhaps.
 struct RunPaused {
-  std::string reason;
+  std::string reason{};
   Json request{};
   RunSummary summary{};
 };

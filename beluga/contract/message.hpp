@@ -22,47 +22,47 @@ std::string_view to_string(Role role) noexcept;
 
 /// Binary content: bytes (shared, never copied) with their MIME type, or a URL that the provider fetches.
 struct Media {
-  std::string mime_type;
-  std::shared_ptr<const std::string> data;  ///< raw bytes; null when `url` is set
-  std::string url;
+  std::string mime_type{};
+  std::shared_ptr<const std::string> data{};  ///< raw bytes; null when `url` is set
+  std::string url{};
   static Media bytes(std::string mime_type, std::string data);
   static Media link(std::string url, std::string mime_type = "");
 };
 
 struct Text {
-  std::string text;
+  std::string text{};
 };
 struct Image {
-  Media data;
-  std::string detail;  ///< provider hint: "", "low", "high", "auto"
+  Media data{};
+  std::string detail{};  ///< provider hint: "", "low", "high", "auto"
 };
 struct Audio {
-  Media data;
+  Media data{};
 };
 struct File {
-  Media data;
-  std::string name;
+  Media data{};
+  std::string name{};
 };
 /// What a model thought aloud. `signature` is opaque and means something to `provider` only: it is replayed
 /// to that provider unchanged and dropped for every other.
 struct Reasoning {
-  std::string text;
-  std::string provider;
-  std::string signature;
+  std::string text{};
+  std::string provider{};
+  std::string signature{};
   bool redacted = false;  ///< the provider hides the text; only the signature counts
 };
 /// A model's request to run a tool. `arguments` is the JSON text as the model wrote it: byte-stable, maybe
 /// invalid.
 struct ToolCall {
-  std::string id;
-  std::string name;
-  std::string arguments;
+  std::string id{};
+  std::string name{};
+  std::string arguments{};
 };
 /// The answer to the call `call_id`.
 struct ToolResult {
-  std::string call_id;
-  std::string name;
-  std::string content;  ///< what the model reads
+  std::string call_id{};
+  std::string name{};
+  std::string content{};  ///< what the model reads
   std::vector<std::variant<Image, File>> attachments{};
   bool is_error = false;
 };

@@ -28,10 +28,10 @@ struct RunInput {
 };
 
 struct Reply {
-  Message message;
+  Message message{};
   StopReason reason = StopReason::end;
   RunSummary summary{};
-  std::string run_id;
+  std::string run_id{};
   std::string text() const { return message.text(); }
 };
 

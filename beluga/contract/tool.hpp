@@ -32,7 +32,7 @@ struct ToolCallInfo {
 };
 
 struct ToolOutput {
-  std::string content;  ///< what the model reads
+  std::string content{};  ///< what the model reads
   std::vector<std::variant<Image, File>> attachments{};
   bool is_error = false;
   /// Where the content comes from, for citations: "docs/fiber.md:12".

@@ -32,8 +32,7 @@ class Clock {
 /// A clock that stands still until told. Give it to a Runtime (RuntimeOptions::clock): every timer, deadline
 /// and sleep of that runtime then follows it.
 ///
-///     ManualClock clock{ManualClock::Mode::jump_when_idle};   // a retry test with minutes of backoff takes
-///     microseconds
+///     ManualClock clock{ManualClock::Mode::jump_when_idle};   // minutes of backoff pass in microseconds
 class ManualClock final : public Clock {
  public:
   enum class Mode : std::uint8_t {

@@ -4,8 +4,8 @@
 ///     Scope scope;
 ///     auto left  = scope.spawn("left",  [&] { return search(a); });
 ///     auto right = scope.spawn("right", [&] { return search(b); });
-///     use(left.get(), right.get());                       // the destructor joins; on failure it cancels
-///     first
+///     use(left.get(), right.get());
+///     scope.join();                                       // rethrows what a child threw
 ///
 /// The first child that throws cancels its siblings (cause: that error). join() rethrows it. The destructor
 /// cancels what still runs and waits for it. There is no detached work. Thread-safety: spawn/cancel from any

@@ -7,12 +7,10 @@
 ///     for (int& n : numbers) std::cout << n;
 ///
 /// Two kinds of producer, one type:
-///  - `generate(body)`: the body has a fiber stack of its own and runs only on its home worker (its
-///  creator's, else one the
-///    runtime picks). A pull from the same worker switches stacks; a pull from anywhere else is a rendezvous
-///    that may carry up to 64 ready elements.
-///  - `from(source)`: an object with `T* next()`; no stack, called on the puller's. For adaptors and ready
-///  data.
+///  - `generate(body)`: the body has a fiber stack of its own and runs only on its home worker (its creator's,
+///    else one the runtime picks). A pull from the same worker switches stacks; a pull from anywhere else is a
+///    rendezvous that may carry up to 64 ready elements.
+///  - `from(source)`: an object with `T* next()`; no stack, called on the puller's. For adaptors and ready data.
 ///
 /// A stream keeps the Context it was created in, whoever pulls it; the puller's own context bounds the wait.
 /// It shares ownership of all that it needs. A yielded element is valid until the next pull. Errors of the

@@ -1,16 +1,16 @@
 #pragma once
 /// Models by name: `llm::open("openai/gpt-4o")`, and the registry of providers behind it.
 ///
-///     auto cloud = llm::open("openai/gpt-4o");                                     // key from
-///     OPENAI_API_KEY auto local = llm::open("openai/qwen3", {.base_url = "http://127.0.0.1:8080/v1"}); auto
-///     none  = llm::open("offline");                                           // no network, no weights
+///     auto cloud = llm::open("openai/gpt-4o");                  // key from OPENAI_API_KEY
+///     auto local = llm::open("openai/qwen3", {.base_url = "http://127.0.0.1:8080/v1"});
+///     auto none = llm::open("offline");                         // no network, no weights
 ///
 /// A name is "provider/model"; the model's own name may contain slashes. Providers built in are listed in one
 /// table (registry.cpp); a program adds its own before the first open():
 ///
-///     llm::registry().add({.name = "mine", .description = "our model"},
-///                         [](std::string_view model, const llm::OpenOptions& options) { return make(model,
-///                         options); });
+///     llm::registry().add(
+///         {.name = "mine", .description = "our model"},
+///         [](std::string_view model, const llm::OpenOptions& options) { return make(model, options); });
 
 #include <functional>
 #include <memory>

@@ -6,7 +6,7 @@
 ///       if (request.path() != "/chat") return response.send(404, "text/plain", "no such page\n");
 ///       std::string question = request.body();                     // pulled now, limited
 ///       auto& events = response.sse();                             // text/event-stream
-///       for (const Event& event : agent.stream(question)) events.send({.data = to_json(event)});
+///       for (const Event& event : agent.stream(question)) events.send({.data = to_json(event).dump()});
 ///     });
 ///     server.wait();                                               // until somebody calls drain()
 ///

@@ -27,9 +27,9 @@
 namespace beluga {
 
 struct SseEvent {
-  std::string_view type;  ///< the `event` field; "message" when there was none
-  std::string_view data;  ///< the `data` fields, joined by LF
-  std::string_view id;    ///< the last `id` seen in the stream, also from an earlier event
+  std::string_view type{};  ///< the `event` field; "message" when there was none
+  std::string_view data{};  ///< the `data` fields, joined by LF
+  std::string_view id{};    ///< the last `id` seen in the stream, also from an earlier event
 };
 
 struct SseLimits {

@@ -1,9 +1,8 @@
 #pragma once
 /// TLS settings of servers and of WebSocket clients. TLS 1.2 is the least; the library below is OpenSSL 3.
 ///
-///     HttpServer server({.port = 8443, .tls = TlsServerOptions{.certificate_file = "cert.pem", .key_file =
-///     "key.pem"}},
-///                       handler);
+///     TlsServerOptions tls{.certificate_file = "cert.pem", .key_file = "key.pem"};
+///     HttpServer server({.port = 8443, .tls = tls}, handler);
 
 #include <string>
 
@@ -11,8 +10,8 @@ namespace beluga {
 
 struct TlsServerOptions {
   std::string
-      certificate_file;  ///< PEM: the server's certificate, then the chain up to (not including) the root
-  std::string key_file;  ///< PEM, not encrypted
+      certificate_file{};  ///< PEM: the server's certificate, then the chain up to (not including) the root
+  std::string key_file{};  ///< PEM, not encrypted
   /// PEM: when not empty, a client must present a certificate signed by one of these (mutual TLS).
   std::string client_ca_file = {};
 };

@@ -1,9 +1,9 @@
 #pragma once
 /// Spans: what took how long, under what. See Telemetry for where they go.
 ///
-///     Span span = telemetry->start_span("chat gpt-4o", SpanKind::client);          // child of the current
-///     context's span ContextScope scope(span.context_for_children());                             //
-///     explicit, never ambient span.set(gen_ai::kRequestModel, "gpt-4o");
+///     Span span = telemetry->start_span("chat gpt-4o", SpanKind::client);   // child of the context's span
+///     ContextScope scope(span.context_for_children());                      // explicit, never ambient
+///     span.set(gen_ai::kRequestModel, "gpt-4o");
 ///
 /// A span that is not recorded (telemetry off, not sampled) costs a few nanoseconds per call and allocates
 /// nothing. Thread-safety: a Span belongs to one fiber at a time.
@@ -31,13 +31,13 @@ enum class SpanKind : std::uint8_t { internal = 1, server = 2, client = 3, produ
 
 using AttributeValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
 struct Attribute {
-  std::string_view key;  ///< static storage, see Key
+  std::string_view key{};  ///< static storage, see Key
   AttributeValue value;
 };
 
 /// A finished span.
 struct SpanData {
-  std::string name;
+  std::string name{};
   SpanKind kind = SpanKind::internal;
   SpanContext context{};
   std::uint64_t parent = 0;  ///< span id; 0 at the root
@@ -53,7 +53,7 @@ struct SpanData {
 /// Context value: under which span work happens, and which Telemetry observes it.
 struct ActiveSpan {
   using Value = ActiveSpan;
-  std::shared_ptr<Telemetry> telemetry;
+  std::shared_ptr<Telemetry> telemetry{};
   SpanContext span;
 };
 

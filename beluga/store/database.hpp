@@ -4,8 +4,8 @@
 ///     auto db = Database::open({.path = default_database_path()});
 ///     db->migrate("notes", {"CREATE TABLE notes(id INTEGER PRIMARY KEY, text TEXT NOT NULL)"});
 ///     db->write([](Connection& c) { c.execute("INSERT INTO notes(text) VALUES (?)", {"hello"}); });
-///     auto count = db->read([](Connection& c) { return c.query("SELECT count(*) FROM notes").only_integer();
-///     });
+///     auto count =
+///         db->read([](Connection& c) { return c.query("SELECT count(*) FROM notes").only_integer(); });
 ///
 /// Write-ahead log, so readers of other processes never wait for a writer; every commit is synced to the disk
 /// unless told otherwise. The file is 0600, folders that had to be made are 0700. All work runs in the pool

@@ -6,9 +6,10 @@
 ///       Field<int, "How many results", Limits{.minimum = 1, .maximum = 50}> limit = 10;
 ///     };
 ///     ToolPtr search = tool::make("search", "Searches the web", [](const SearchArgs& args) {
-///       return find_pages(args.query, args.limit);       // a string, Json, struct, vector, number,
-///       ToolOutput, or nothing
+///       return find_pages(args.query, args.limit);
 ///     });
+///
+/// It may return a string, Json, struct, vector, number, ToolOutput, or nothing.
 ///
 /// The callable takes nothing, its struct, `const ToolCallInfo&`, or both. Its arguments have been validated
 /// when it runs. It may block and throw: it runs on a thread of the pool (unless ToolTraits::inline_call),
