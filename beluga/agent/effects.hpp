@@ -5,8 +5,8 @@
 /// random numbers, ids and the stored session. It touches nothing else. So a run can be recorded and replayed
 /// (a test does), and a durable journal can stand here without a change to the loop.
 ///
-///     class Journalled final : public Effects { ... };   // answers recorded steps, runs the others
-///     Agent agent{{.model = model, .effects = std::make_shared<Journalled>(store)}};
+///     std::shared_ptr<Effects> journalled = open_journal();   // answers recorded steps, runs the others
+///     Agent agent{{.model = model, .effects = journalled}};
 ///
 /// Threading: one RunEffects belongs to one run; its members are called from that run's fiber only, one at a
 /// time.

@@ -6,6 +6,7 @@
 ///       Field<std::string, "What to look for", Limits{.min_length = 1}> query;
 ///       Field<int, "How many results", Limits{.minimum = 1, .maximum = 50}> limit = 10;
 ///     };
+///     SearchArgs args;
 ///     args.limit + 1;  *args.query + "!";  args.query->size();
 ///
 /// It behaves like the T inside: converts to it both ways, `*` and `->` reach it. Description and limits go

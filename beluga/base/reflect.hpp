@@ -4,6 +4,7 @@
 ///
 ///     struct SearchArgs { std::string query; int limit = 10; };
 ///     static_assert(reflect::field_name<SearchArgs, 0>() == "query");
+///     SearchArgs args;
 ///     reflect::for_each_field(args, [](std::string_view name, auto& field) { ... });
 ///
 ///     enum class Unit { metric, imperial };

@@ -3,7 +3,7 @@
 ///
 ///     std::string safe = sanitize_utf8(bytes_from_outside);
 ///     log(truncate_utf8(safe, 200));                      // never ends inside a character
-///     for (std::string_view c : CodePoints(safe)) ...     // each element is one character's bytes
+///     for (std::string_view c : CodePoints(safe)) use(c);     // each element is one character's bytes
 ///
 /// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. Thread-safety: pure functions; a
 /// Utf8Sanitizer belongs to one stream.

@@ -6,7 +6,7 @@
 /// immutable value; deriving makes a new one, `ContextScope` installs it.
 ///
 ///     ContextScope scope(Context::current().with_timeout(2s));
-///     auto reply = model->generate(request);          // throws Error{deadline_exceeded} after 2 s
+///     auto reply = agent.invoke("hello");             // throws Error{deadline_exceeded} after 2 s
 ///
 /// Thread-safety: a Context value may be shared freely. A ContextScope belongs to the fiber (or thread) that
 /// made it.

@@ -2,8 +2,8 @@
 /// Structured concurrency: a `Scope` owns its child fibers.
 ///
 ///     Scope scope;
-///     auto left  = scope.spawn("left",  [&] { return search(a); });
-///     auto right = scope.spawn("right", [&] { return search(b); });
+///     auto left  = scope.spawn("left",  [&] { return look_up("a"); });
+///     auto right = scope.spawn("right", [&] { return look_up("b"); });
 ///     use(left.get(), right.get());
 ///     scope.join();                                       // rethrows what a child threw
 ///

@@ -4,7 +4,7 @@
 ///     HttpClient client;
 ///     HttpResponse answer = client.send({.url = "https://example.com/"});            // the whole body
 ///
-///     HttpExchange exchange = client.open({.method = "POST", .url = url, .headers = headers, .body = json});
+///     HttpExchange exchange = client.open({.method = "POST", .url = url, .headers = headers, .body = text});
 ///     if (exchange.status() != 200) fail(exchange.read_all(4096));
 ///     SseParser events;                                                               // or as it arrives
 ///     while (const SseEvent* event = events.next_from(exchange)) use(event->data);

@@ -5,7 +5,7 @@
 /// carrying them. An owner (a session, say) holds references; when the last owner lets go, the content is
 /// deleted.
 ///
-///     db->write([&](Connection& c) { message.url = put_blob(c, "session/01J...", png); });
+///     db->write([&](Connection& c) { image.data.url = put_blob(c, "session/01J...", png); });
 ///
 /// Call inside a transaction of `Database`. Errors: those of Database; not_found and data_loss from get_blob.
 

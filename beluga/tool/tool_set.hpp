@@ -8,7 +8,7 @@
 /// unless it is inline) within the earlier of the context's deadline and the tool's timeout, cut what is too
 /// long. Whatever goes wrong on the way becomes a result that the model can act on:
 ///
-///     {"error":{"code":"invalid_argument","message":"/limit: 99 is above the maximum 50","path":"/limit"}}
+///   {"error":{"code":"invalid_argument","message":"/limit: 99 is above the maximum 50","path":"/limit"}}
 ///
 /// with secrets removed. Only the cancellation or deadline of the run itself is thrown.
 /// Thread-safety: fill it first; then all const members from any fiber or thread at once.
