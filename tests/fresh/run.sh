@@ -15,6 +15,8 @@ if [ ! -f "$root/.made" ]; then
   touch "$root/.made"
 fi
 cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+# An installed Debian knows its own name; a bare folder has no such file.
+printf '127.0.0.1 localhost\n::1 localhost ip6-localhost\n' >"$root/etc/hosts"
 cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
 cp -L --remove-destination /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 for file in /etc/pip.conf /root/.npmrc /usr/etc/npmrc /etc/npmrc; do
