@@ -4,8 +4,11 @@
 #include <iterator>
 #include <optional>
 
+#include "beluga/llm/providers/offline/internal/arguments.hpp"
+#include "beluga/llm/providers/offline/internal/match.hpp"
 #include "beluga/llm/providers/offline/internal/rank.hpp"
-#include "beluga/llm/providers/offline/internal/toolbox.hpp"
+#include "beluga/llm/providers/offline/internal/schema.hpp"
+#include "beluga/llm/providers/offline/internal/values.hpp"
 
 namespace beluga::llm::offline_model {
 namespace {
@@ -159,8 +162,8 @@ class Fitter {
       if (c.coverage < 0.5) break;
       const Passage& p = m_.passages[c.passage];
       if (type == "string" && !schema.contains("format")) {
-        q.kind = Kind::default_value;
-        if (std::string value = extract_value(q, p, p.sentences[c.sentence]); !value.empty())
+        if (const std::string* cell = asked_cell(q, p)) return bounded(schema, *cell);
+        if (std::string value = default_in(p.sentences[c.sentence].text); !value.empty())
           return bounded(schema, value);
         continue;
       }

@@ -6,6 +6,7 @@
 #include "beluga/llm/providers/offline/internal/plan.hpp"
 #include "beluga/llm/providers/offline/internal/rank.hpp"
 #include "beluga/llm/providers/offline/internal/toolbox.hpp"
+#include "beluga/llm/providers/offline/internal/values.hpp"
 #include "beluga/llm/providers/offline/internal/words.hpp"
 #include "beluga/llm/registry.hpp"
 
@@ -161,6 +162,60 @@ TEST(OfflineModel, StreamsSmallDeltasThatFoldToTheSameAnswer) {
 TEST(OfflineWords, StemsInflectionsToOneForm) {
   EXPECT_EQ(offline_model::stem("rotation"), offline_model::stem("rotates"));
   EXPECT_EQ(offline_model::stem("directories"), offline_model::stem("directory"));
+}
+
+TEST(OfflineValues, TellsShapesOfAnswersApart) {
+  using offline_model::has_shape;
+  using offline_model::Shape;
+  EXPECT_TRUE(has_shape(Shape::duration, "It waits 30 seconds."));
+  EXPECT_TRUE(has_shape(Shape::duration, "The timeout is 500ms."));
+  EXPECT_FALSE(has_shape(Shape::duration, "It keeps 30 names."));
+  EXPECT_TRUE(has_shape(Shape::path, "See /etc/hosts."));
+  EXPECT_FALSE(has_shape(Shape::path, "See the manual."));
+  EXPECT_TRUE(has_shape(Shape::signal, "On SIGHUP it reloads."));
+  EXPECT_FALSE(has_shape(Shape::signal, "On a signal it reloads."));
+  EXPECT_TRUE(has_shape(Shape::option, "Use --depth 1."));
+  EXPECT_FALSE(has_shape(Shape::option, "Use a well-known name."));
+}
+
+TEST(OfflineQuestion, TakesAFunctionWordForANameWhereOnlyANameCanStand) {
+  auto names = [](const char* text) {
+    for (const offline_model::Term& term : offline_model::analyse(text).terms)
+      if (term.surface == "at") return term.entity;
+    return false;
+  };
+  EXPECT_TRUE(names("Where does at keep its pending jobs?"));
+  EXPECT_TRUE(names("When is teatime for the at command?"));
+  EXPECT_FALSE(names("How many clients does the server serve at most?"));
+  EXPECT_FALSE(names("What should I look at first?"));
+}
+
+TEST(OfflineQuestion, KnowsWhatAnAnswerMustLookLike) {
+  using offline_model::Shape;
+  auto shape = [](const char* text) { return offline_model::analyse(text).shape; };
+  EXPECT_EQ(shape("Which signal makes the daemon reload?"), Shape::signal);
+  EXPECT_EQ(shape("How long does it wait by default?"), Shape::duration);
+  EXPECT_EQ(shape("Which environment variable holds the key?"), Shape::variable);
+  EXPECT_EQ(shape("Who is the author of cron?"), Shape::person);
+  EXPECT_EQ(shape("Where is the log stored?"), Shape::path);
+}
+
+TEST(OfflineRank, PrefersTheDocumentsOfTheProgramThatIsAskedAbout) {
+  offline_model::Evidence evidence;
+  evidence.add("alpha/alpha.1.txt", 1, "The cache holds 150 names by default.");
+  evidence.add("beta/beta.1.txt", 1, "The cache of the cache holds by default 99 names in the cache.");
+  std::vector<offline_model::Passage> passages;
+  for (const auto& [path, lines] : evidence.documents)
+    for (offline_model::Passage& p : offline_model::passages(path, lines)) passages.push_back(std::move(p));
+  auto question = offline_model::analyse("How many names does the cache of alpha hold by default?");
+  auto ranked = offline_model::rank(question, passages, {.absent = {}, .scope = {"alpha"}});
+  ASSERT_FALSE(ranked.empty());
+  EXPECT_EQ(passages[ranked.front().passage].path, "alpha/alpha.1.txt");
+}
+
+TEST(OfflineRank, HasAWeightForEveryFeature) {
+  for (std::size_t i = 0; i < offline_model::kFeatures; ++i)
+    EXPECT_FALSE(offline_model::name_of(static_cast<offline_model::Feature>(i)).empty()) << i;
 }
 
 TEST(OfflineRank, FindsTheDefaultInItsUsualForms) {

@@ -107,6 +107,67 @@ Kind kind_of(const std::string& l) {
   return Kind::fact;
 }
 
+/// A function word where English has no place for one: after an article with a noun such as "command" behind
+/// it, or a preposition straight after "does" or another preposition. There it is the name of a program.
+bool stands_as_name(std::string_view l, std::size_t at, std::string_view word) {
+  auto before = [&] {
+    std::size_t end = at;
+    while (end > 0 && l[end - 1] == ' ') --end;
+    std::size_t begin = end;
+    while (begin > 0 && is_word_char(l[begin - 1])) --begin;
+    return l.substr(begin, end - begin);
+  }();
+  std::string_view rest = l.substr(std::min(l.size(), at + word.size()));
+  const std::string after = first_word(rest);
+  static constexpr std::string_view kNouns[] = {"command", "directive", "program",    "utility",
+                                                "daemon",  "tool",      "subcommand", "queue"};
+  if (before == "the" && std::find(std::begin(kNouns), std::end(kNouns), after) != std::end(kNouns) &&
+      is_stop_word(word))
+    return true;
+  static constexpr std::string_view kPrepositions[] = {"at", "on", "off", "up"};
+  static constexpr std::string_view kBefore[] = {"does", "do", "of", "with", "in", "use", "the"};
+  static constexpr std::string_view kAfter[] = {"the",   "a",    "an",   "most", "least",   "all",
+                                                "which", "what", "this", "that", "its",     "your",
+                                                "my",    "any",  "each", "once", "default", "to"};
+  auto in = [](const auto& words, std::string_view w) {
+    return std::find(std::begin(words), std::end(words), w) != std::end(words);
+  };
+  return in(kPrepositions, word) && in(kBefore, before) && !in(kAfter, after);
+}
+
+/// What the answer must look like, by the noun that is asked for.
+Shape shape_of(const std::string& l, Kind kind, bool path) {
+  auto says = [&](std::initializer_list<std::string_view> phrases) {
+    return std::any_of(phrases.begin(), phrases.end(),
+                       [&](std::string_view p) { return l.find(p) != std::string::npos; });
+  };
+  if (kind == Kind::who) return any_word(l, {"may", "can", "allowed"}) ? Shape::any : Shape::person;
+  if (kind == Kind::yes_no) return Shape::any;
+  if (path || kind == Kind::place) return Shape::path;
+  if (asks_for_noun(l, {"signal"})) return Shape::signal;
+  if (l.find("environment variable") != std::string::npos) return Shape::variable;
+  if (asks_for_noun(l, {"key", "keys", "shortcut", "keystroke"}) && any_word(l, {"press", "key", "keys"}) &&
+      !any_word(l, {"type", "file", "private", "public"}))
+    return Shape::key;
+  if (asks_for_noun(l, {"option", "flag", "switch", "argument"}))
+    return kind == Kind::default_value ? Shape::any : Shape::option;
+  if (asks_for_noun(l,
+                    {"directive", "parameter", "setting", "keyword", "command", "function", "module", "hook",
+                     "header", "class", "variable", "tool", "program", "utility", "macro", "subcommand"}))
+    return kind == Kind::default_value ? Shape::any : Shape::identifier;
+  if (says({"which version", "what version", "minimum version"})) return Shape::version;
+  if (says({"percent", "what fraction"})) return Shape::percentage;
+  if (says({"how long", "how often"}) ||
+      any_word(l, {"timeout", "interval", "lifetime", "duration", "delay"}))
+    return Shape::duration;
+  if (says({"how big", "how large"})) return Shape::size;
+  if (says({"how many", "how much", "how fast", "number of", "exit code", "exit status", "return code",
+            "port"}) ||
+      any_word(l, {"maximum", "minimum", "limit", "size"}))
+    return kind == Kind::number || kind == Kind::default_value ? Shape::number : Shape::any;
+  return Shape::any;
+}
+
 /// A word that begins a request: so that "and" before it separates two of them.
 bool begins_request(std::string_view rest) {
   std::string w = first_word(rest);
@@ -145,6 +206,8 @@ Question analyse(std::string_view clause) {
     q.numeric = q.numeric || l.find(w) != std::string::npos;
 
   q.path = l.starts_with("where") || asks_for_noun(l, {"file", "directory", "folder", "path"});
+
+  q.shape = shape_of(l, q.kind, q.path);
 
   q.outcome = l.find("what happens") != std::string::npos || l.starts_with("what if ");
 
@@ -195,7 +258,10 @@ Question analyse(std::string_view clause) {
     bool proper = !sentence_start && is_upper(word.front());
     bool at_start = sentence_start;
     sentence_start = false;
-    if (!identifier && (is_stop_word(w) || w.size() < 2)) continue;
+    // "the at command", "Where does at keep ...": only a name can stand there.
+    const bool named =
+        !identifier && stands_as_name(l, static_cast<std::size_t>(word.data() - text.data()), w);
+    if (!identifier && !named && (is_stop_word(w) || w.size() < 2)) continue;
     if (at_start && !identifier &&
         (w == "calculate" || w == "compute" || w == "define" || w == "search" || w == "convert"))
       continue;
@@ -207,8 +273,8 @@ Question analyse(std::string_view clause) {
     if (term.stems.empty()) continue;
     bool common = is_common_word(w);
     term.option = option && !is_quoted;
-    term.entity = identifier || proper;
-    term.weight = identifier ? 1.5 : is_kind_noun(w) ? 0.2 : common ? 0.35 : proper ? 1.3 : 1.0;
+    term.entity = identifier || proper || named;
+    term.weight = identifier ? 1.5 : named ? 1.3 : is_kind_noun(w) ? 0.2 : common ? 0.35 : proper ? 1.3 : 1.0;
     if (identifier && term.stems.size() == 1 && w.size() <= 2) term.weight = option ? 1.2 : 0.8;
     // A plain hyphenated word ("keep-alive", "follow-up") is a compound but no name.
     if (!is_quoted && !option && word.find('-') != std::string_view::npos && !is_identifier(word) && !proper)

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "beluga/contract/chat_model.hpp"
+#include "beluga/llm/providers/offline/internal/features.hpp"
 
 namespace beluga::llm::offline_model {
 
@@ -22,6 +23,15 @@ struct Turn {
 };
 
 Turn next_turn(const ChatRequest& request);
+
+/// Something to be looked up, with all that the transcript knows for it: what the ranking works on. For
+/// measuring and fitting it.
+struct Inquiry {
+  Question question;
+  std::vector<Passage> passages;
+  Hints hints;
+};
+std::vector<Inquiry> inquiries(const ChatRequest& request);
 
 /// The sentence for "the answer is not there". Tests and users may look for it.
 inline constexpr std::string_view kNotFound = "Not found in these files.";

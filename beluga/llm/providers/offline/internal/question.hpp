@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "beluga/llm/providers/offline/internal/values.hpp"
 #include "beluga/llm/providers/offline/internal/words.hpp"
 
 namespace beluga::llm::offline_model {
@@ -39,6 +40,7 @@ struct Question {
   std::string text;         ///< the clause, white space squeezed
   std::vector<Term> terms;  ///< subject terms in order, without duplicates
   Kind kind = Kind::fact;
+  Shape shape = Shape::any;         ///< what the answer must look like
   bool numeric = false;             ///< "how many", "how long", "which port": a figure is wanted
   bool path = false;                ///< "which file", "where ... stored": a path is wanted
   bool outcome = false;             ///< "what happens when ...": not what the thing is

@@ -41,21 +41,4 @@ struct Match {
 };
 Match match(const ToolView& tool, const Question& clause);
 
-/// Fills one value from the text, by its schema. Used for arguments and for structured output. `used` keeps
-/// byte ranges that other arguments have taken.
-struct Filler {
-  std::string text;
-  std::vector<std::pair<std::size_t, std::size_t>> used;
-  std::optional<Json> value(const std::string& name, const Json& schema, const Json& root, bool required);
-};
-
-/// The longest arithmetic expression, words replaced by operators; empty if there is none.
-std::string find_expression(std::string_view text, std::size_t* begin = nullptr, std::size_t* end = nullptr);
-
-/// Follows "$ref": "#/..." within `root`, at most a few steps.
-const Json& resolve(const Json& schema, const Json& root);
-/// The type a schema asks for: "string", "integer", ..., "" if it does not say. Null alternatives are left
-/// out.
-std::string_view type_of(const Json& schema, bool* nullable = nullptr);
-
 }  // namespace beluga::llm::offline_model
