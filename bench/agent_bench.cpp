@@ -97,15 +97,15 @@ void run_agent(benchmark::State& state, bool tracing, bool inline_call) {
 void BM_TurnWithThreeInlineToolsTraced(benchmark::State& state) {
   run_agent(state, true, true);
 }
-BENCHMARK(BM_TurnWithThreeInlineToolsTraced)->UseRealTime();
+BENCHMARK(BM_TurnWithThreeInlineToolsTraced)->MeasureProcessCPUTime()->UseRealTime();
 void BM_TurnWithThreeInlineToolsUntraced(benchmark::State& state) {
   run_agent(state, false, true);
 }
-BENCHMARK(BM_TurnWithThreeInlineToolsUntraced)->UseRealTime();
+BENCHMARK(BM_TurnWithThreeInlineToolsUntraced)->MeasureProcessCPUTime()->UseRealTime();
 void BM_TurnWithThreePoolToolsTraced(benchmark::State& state) {
   run_agent(state, true, false);
 }
-BENCHMARK(BM_TurnWithThreePoolToolsTraced)->UseRealTime();
+BENCHMARK(BM_TurnWithThreePoolToolsTraced)->MeasureProcessCPUTime()->UseRealTime();
 
 class TokenModel final : public ChatModel {
  public:

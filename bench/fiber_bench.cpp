@@ -3,9 +3,15 @@
 ///     build/bench/fiber_bench --benchmark_min_time=0.3
 
 #include <benchmark/benchmark.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/context/detail/fcontext.hpp>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
@@ -77,7 +83,7 @@ void ThreadPingPong(benchmark::State& state) {
   }
   peer.join();
 }
-BENCHMARK(ThreadPingPong);
+BENCHMARK(ThreadPingPong)->MeasureProcessCPUTime()->UseRealTime();
 
 void YieldRoundTrip(benchmark::State& state) {
   Runtime runtime{{.workers = 1}};
@@ -115,7 +121,29 @@ void ParkPingPong(benchmark::State& state) {
 }
 BENCHMARK(ParkPingPong);
 
-// A wait that the event loop ends, as each socket operation does.
+// The floor of the next one: what the kernel takes to say that nothing has happened yet ...
+void RawEpollWait(benchmark::State& state) {
+  const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
+  epoll_event event;
+  for (auto _ : state) benchmark::DoNotOptimize(::epoll_wait(epoll, &event, 1, 0));
+  ::close(epoll);
+}
+BENCHMARK(RawEpollWait);
+
+// ... and Asio's loop around it, without fibers.
+void RawAsioPostAndRun(benchmark::State& state) {
+  boost::asio::io_context io{1};
+  const boost::asio::steady_timer timer(io);  // without one there is no reactor to ask
+  const auto work = boost::asio::make_work_guard(io);
+  int n = 0;
+  for (auto _ : state) {
+    boost::asio::post(io, [&n] { ++n; });
+    io.run_one();
+  }
+}
+BENCHMARK(RawAsioPostAndRun);
+
+// A wait that the event loop ends, as each socket operation does; every turn of the loop asks the kernel.
 void ParkAndWakeThroughTheLoop(benchmark::State& state) {
   Runtime runtime{{.workers = 1}};
   runtime.run([&] {
@@ -129,6 +157,36 @@ void ParkAndWakeThroughTheLoop(benchmark::State& state) {
   });
 }
 BENCHMARK(ParkAndWakeThroughTheLoop);
+
+// The same with 16 fibers that wait at once, as a busy worker has: the kernel is asked once for all.
+void ParkAndWakeManyThroughTheLoop(benchmark::State& state) {
+  constexpr int kFibers = 16;
+  Runtime runtime{{.workers = 1}};
+  runtime.run([&] {
+    auto& io = detail::worker_io();
+    std::int64_t waits = 0;
+    bool stop = false;
+    Scope scope;
+    const auto wait = [&](detail::ParkingSpot& spot) {
+      boost::asio::post(io, [&spot] { spot.notify(); });
+      static_cast<void>(spot.wait());
+      ++waits;
+    };
+    for (int i = 1; i < kFibers; ++i)
+      scope.spawn("waiter", [&] {
+        detail::ParkingSpot spot;
+        while (!stop) wait(spot);
+      });
+    detail::ParkingSpot spot;
+    const auto start = std::chrono::steady_clock::now();
+    for (auto _ : state) wait(spot);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    state.counters["wait"] = took.count() / static_cast<double>(waits);
+    stop = true;
+    scope.join();
+  });
+}
+BENCHMARK(ParkAndWakeManyThroughTheLoop);
 
 void SpawnAndFinish(benchmark::State& state) {
   Runtime runtime{{.workers = 1}};
@@ -190,13 +248,36 @@ void ChannelElement(benchmark::State& state) {
 }
 BENCHMARK(ChannelElement);
 
+// Beside ThreadPingPong, which is what a hand-over to a thread and back costs at least when both have to be
+// woken.
 void BlockingCall(benchmark::State& state) {
   Runtime runtime{{.workers = 1}};
   runtime.run([&] {
     for (auto _ : state) blocking([] {});
   });
 }
-BENCHMARK(BlockingCall);
+BENCHMARK(BlockingCall)->MeasureProcessCPUTime()->UseRealTime();
+
+void ThreeBlockingCallsAtOnce(benchmark::State& state) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([&] {
+    for (auto _ : state) {
+      Scope scope;
+      for (int i = 0; i < 3; ++i) scope.spawn("caller", [] { blocking([] {}); });
+      scope.join();
+    }
+  });
+}
+BENCHMARK(ThreeBlockingCallsAtOnce)->MeasureProcessCPUTime()->UseRealTime();
+
+// A call for which waiting awake does not pay: the thread sleeps for longer than that.
+void BlockingCallThatTakesAMillisecond(benchmark::State& state) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([&] {
+    for (auto _ : state) blocking([] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); });
+  });
+}
+BENCHMARK(BlockingCallThatTakesAMillisecond)->MeasureProcessCPUTime()->UseRealTime();
 
 }  // namespace
 

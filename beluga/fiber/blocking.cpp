@@ -1,139 +1,33 @@
 #include "beluga/fiber/blocking.hpp"
 
-#include <algorithm>
-
 #include "beluga/fiber/internal/context_access.hpp"
 #include "beluga/fiber/internal/runtime_impl.hpp"
 
 namespace beluga::detail {
 
-void Pool::submit(std::shared_ptr<PoolJob> job) {
-  const std::lock_guard lock(mutex_);
-  if (stopping_) raise(Error(ErrorCode::failed_precondition, "the runtime has been shut down"));
-  runtime_->begin_work();
-  queue_.push_back(std::move(job));
-  if (idle_ >= queue_.size()) {
-    work_.notify_one();
-    return;
+namespace {
+
+/// Tells a worker how many of its fibers wait for the pool.
+struct CallOnPool {
+  explicit CallOnPool(Worker* w) noexcept : worker(w) {
+    if (worker != nullptr) ++worker->calls_on_pool;
   }
-  // Threads that have ended by themselves are collected here.
-  std::erase_if(threads_, [](const std::shared_ptr<Thread>& t) {
-    if (t->exited) t->thread.join();
-    return t->exited;
-  });
-  if (threads_.size() - lost_ < most_) {
-    auto thread = std::make_shared<Thread>();
-    thread->thread = std::thread(
-        [self = shared_from_this(), runtime = runtime_->shared_from_this(), thread] { self->run(thread); });
-    threads_.push_back(std::move(thread));
+  ~CallOnPool() {
+    if (worker != nullptr) --worker->calls_on_pool;
   }
-}
+  CallOnPool(const CallOnPool&) = delete;
+  CallOnPool& operator=(const CallOnPool&) = delete;
+  Worker* worker;
+};
 
-bool Pool::withdraw(PoolJob& job) noexcept {
-  const std::lock_guard lock(mutex_);
-  const auto at = std::find_if(queue_.begin(), queue_.end(), [&](const auto& j) { return j.get() == &job; });
-  if (at == queue_.end()) return false;
-  queue_.erase(at);
-  job.state.store(PoolJob::State::dropped);
-  runtime_->end_work();
-  return true;
-}
+}  // namespace
 
-bool Pool::abandon(PoolJob& job) {
-  const std::lock_guard lock(mutex_);
-  auto running = PoolJob::State::running;
-  if (!job.state.compare_exchange_strong(running, PoolJob::State::abandoned)) return false;
-  abandoned_.fetch_add(1, std::memory_order_relaxed);
-  --running_;
-  if (lost_ < most_) ++lost_;  // the cap: at most as many again as the pool has
-  runtime_->end_work();
-  if (!queue_.empty() && threads_.size() - lost_ < most_ && !stopping_) {
-    auto thread = std::make_shared<Thread>();
-    thread->thread = std::thread(
-        [self = shared_from_this(), runtime = runtime_->shared_from_this(), thread] { self->run(thread); });
-    threads_.push_back(std::move(thread));
-  }
-  return true;
-}
-
-void Pool::run(std::shared_ptr<Thread> self) {
-  using namespace std::chrono_literals;
-  std::unique_lock lock(mutex_);
-  this_thread_state.runtime = runtime_;
-  for (;;) {
-    ++idle_;
-    const bool got = work_.wait_for(lock, 10s, [&] { return stopping_ || !queue_.empty(); });
-    --idle_;
-    if (queue_.empty() && (!got || stopping_)) break;
-    const std::shared_ptr<PoolJob> job = std::move(queue_.front());
-    queue_.pop_front();
-    self->job = job;
-    ++running_;
-    job->state.store(PoolJob::State::running);
-    lock.unlock();
-    {
-      const ContextScope scope(job->context);
-      (*job->call)();
-    }
-    job->call.reset();  // what the call owns is released here, outside the lock
-    lock.lock();
-    self->job.reset();
-    auto running = PoolJob::State::running;
-    const bool ours = job->state.compare_exchange_strong(running, PoolJob::State::done);
-    if (!ours) {  // taken over while it ran: this thread has been replaced
-      --lost_;
-      break;
-    }
-    --running_;
-    lock.unlock();
-    job->done.notify();
-    lock.lock();
-    runtime_->end_work();
-  }
-  self->exited = true;
-  exited_.notify_all();
-  this_thread_state = {};
-}
-
-std::vector<std::string> Pool::stop(std::chrono::steady_clock::time_point deadline) {
-  std::unique_lock lock(mutex_);
-  stopping_ = true;
-  work_.notify_all();
-  exited_.wait_until(lock, deadline, [&] {
-    return std::all_of(threads_.begin(), threads_.end(), [](const auto& t) { return t->exited; });
-  });
-  std::vector<std::string> names;
-  for (const auto& thread : threads_) {
-    if (thread->exited) {
-      lock.unlock();
-      thread->thread.join();
-      lock.lock();
-    } else {
-      if (thread->job) names.push_back(thread->job->name);
-      thread->thread
-          .detach();  // held by a call that ignores its cancellation; the pool outlives the runtime for it
-    }
-  }
-  threads_.clear();
-  return names;
-}
-
-std::size_t Pool::running() const {
-  const std::lock_guard lock(mutex_);
-  return running_;
-}
-
-std::size_t Pool::queued() const {
-  const std::lock_guard lock(mutex_);
-  return queue_.size();
-}
-
-void run_blocking(const BlockingOptions& options, std::shared_ptr<Function<void()>> call) {
+void run_blocking(const BlockingOptions& options, Function<void()> call) {
   ThreadState& thread = this_thread_state;
   const bool on_fiber = thread.fiber != nullptr;
   // In a pool job and, when nothing may be abandoned, on a plain thread: this thread is as good as the
   // pool's.
-  if (!on_fiber && (thread.runtime != nullptr || options.mode == Blocking::must_finish)) return (*call)();
+  if (!on_fiber && (thread.runtime != nullptr || options.mode == Blocking::must_finish)) return call();
 
   Runtime::Impl& runtime = Runtime::current().impl();
   runtime.check_usable();
@@ -146,6 +40,7 @@ void run_blocking(const BlockingOptions& options, std::shared_ptr<Function<void(
   job->context = caller.with_cancel(CancelAccess::token(cancel));
   const std::shared_ptr<Pool> pool = runtime.pool;
   pool->submit(job);
+  const CallOnPool counted(on_fiber ? thread.worker : nullptr);
 
   const auto finished = [&] { return job->state.load(std::memory_order_acquire) == PoolJob::State::done; };
   Wake wake = Wake::notified;

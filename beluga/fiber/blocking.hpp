@@ -32,20 +32,24 @@ struct BlockingOptions {
 };
 
 namespace detail {
-/// Runs `job` (shared-owned) in the pool and waits by the rules above. Throws for the waiter's own
-/// cancellation.
-void run_blocking(const BlockingOptions& options, std::shared_ptr<Function<void()>> job);
+/// Runs `job` in the pool and waits by the rules above. Throws for the waiter's own cancellation.
+void run_blocking(const BlockingOptions& options, Function<void()> job);
 }  // namespace detail
 
 template <class F>
 std::invoke_result_t<F&> blocking(BlockingOptions options, F f) {
   using R = std::invoke_result_t<F&>;
-  using Outcome = std::optional<Result<R>>;
-  auto outcome = std::make_shared<Outcome>();
-  auto job = std::make_shared<Function<void()>>(
-      [outcome, f = std::move(f)]() mutable { outcome->emplace(attempt(f)); });
-  detail::run_blocking(options, std::move(job));
-  return std::move(**outcome).value();
+  struct Call {
+    std::optional<F> f;
+    std::optional<Result<R>> outcome;
+  };
+  auto call = std::make_shared<Call>();
+  call->f.emplace(std::move(f));
+  detail::run_blocking(options, [call] {
+    call->outcome.emplace(attempt(*call->f));
+    call->f.reset();  // what it owns goes away on the thread that ran it
+  });
+  return std::move(*call->outcome).value();
 }
 template <class F>
 std::invoke_result_t<F&> blocking(F f) {

@@ -15,6 +15,8 @@ namespace beluga::detail {
 namespace {
 // Fibers run in one go before the event loop and the timers get their turn.
 constexpr int kBatch = 64;
+// How long a worker with nothing else to do waits awake for the pool: about what a sleep and a wake cost.
+constexpr auto kLinger = std::chrono::microseconds(20);
 }  // namespace
 
 // ---- timers ----
@@ -194,6 +196,19 @@ void Worker::set_alarm(TimePoint when) {
   });
 }
 
+/// Calls that the pool answers within a moment are waited for awake: the answer then needs no system call,
+/// and one thread of the pool is enough for all. True when something has arrived.
+bool Worker::linger() {
+  bool arrived = false;
+  if (spinning_helps() && patience_.worth_it()) {
+    arrived = spin_until([this] { return remote.load(std::memory_order_relaxed) != nullptr; }, kLinger);
+    patience_.paid_off(arrived);
+  }
+  if (!arrived) runtime.pool->fan_out();
+  handed_over = arrived && calls_on_pool > 0;
+  return arrived;
+}
+
 void Worker::sleep() {
   const TimePoint next = timers.next();
   next_timer.store(next.time_since_epoch().count());
@@ -226,12 +241,15 @@ void Worker::run() {
     take_remote();
     fire_timers();
     if (ready_head_ == nullptr) {
-      sleep();
+      if (!handed_over || !linger()) sleep();
       continue;
     }
     runtime.watchdog.work_begins();
     run_ready();
-    if (ready_head_ != nullptr || ++rounds % kBatch == 0) io.poll();
+    if (ready_head_ != nullptr || ++rounds % kBatch == 0) {
+      if (handed_over) runtime.pool->fan_out();
+      io.poll();
+    }
   }
   take_remote();  // orders that came late
   while (!slots.empty()) slots.pop_back();

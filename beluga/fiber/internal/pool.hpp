@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -13,6 +14,7 @@
 #include "beluga/base/function.hpp"
 #include "beluga/fiber/context.hpp"
 #include "beluga/fiber/internal/park.hpp"
+#include "beluga/fiber/internal/spin.hpp"
 #include "beluga/fiber/runtime.hpp"
 
 namespace beluga::detail {
@@ -21,21 +23,29 @@ namespace beluga::detail {
 /// last.
 struct PoolJob {
   enum class State : unsigned char { queued, running, done, abandoned, dropped };
-  std::shared_ptr<Function<void()>> call;
+  Function<void()> call;
   std::string name;
   Context context;
   std::atomic<State> state{State::queued};
   ParkingSpot done;
 };
 
+/// Threads are started when jobs wait and none is idle, and end after ten idle seconds. Waking a thread is
+/// the dear part of a call, so that the pool wakes few: a worker's first job calls one thread, which serves
+/// all that are over in a moment; the worker calls the others once it sees that jobs still wait (fan_out). A
+/// thread that runs out of jobs looks for more for a moment before it sleeps, one at a time, as long as that
+/// pays off.
 class Pool : public std::enable_shared_from_this<Pool> {
  public:
   Pool(Runtime::Impl& runtime, unsigned most) : runtime_(&runtime), most_(most) {}
   void submit(std::shared_ptr<PoolJob> job);
+  /// Calls a thread for each job that still waits. A worker that has submitted jobs must call this before it
+  /// sleeps.
+  void fan_out() noexcept;
   /// Takes a job that has not started out of the queue.
   bool withdraw(PoolJob& job) noexcept;
   /// Gives up on a running job; its thread is replaced up to a cap. False when it has just ended.
-  bool abandon(PoolJob& job);
+  bool abandon(PoolJob& job) noexcept;
   /// Stops the threads. Names of jobs that still run; their threads are let go.
   std::vector<std::string> stop(std::chrono::steady_clock::time_point deadline);
 
@@ -47,18 +57,26 @@ class Pool : public std::enable_shared_from_this<Pool> {
   struct Thread {
     std::thread thread;
     std::shared_ptr<PoolJob> job;
+    std::atomic<std::uint32_t> called{0};  ///< what it sleeps on; written under the lock
     bool exited = false;
   };
   void run(std::shared_ptr<Thread> self);
+  std::shared_ptr<PoolJob> next(std::unique_lock<std::mutex>& lock, Thread& self);
+  void call_threads(std::unique_lock<std::mutex>& lock, std::size_t most) noexcept;
+  bool start_thread() noexcept;
+  std::size_t on_their_way() const noexcept { return coming_ + (looking_ ? 1 : 0); }
 
   Runtime::Impl* runtime_;
   const unsigned most_;
   mutable std::mutex mutex_;
-  std::condition_variable work_;
   std::condition_variable exited_;
   std::deque<std::shared_ptr<PoolJob>> queue_;
+  std::atomic<std::size_t> queued_{0};  ///< its size, for those who only look
   std::vector<std::shared_ptr<Thread>> threads_;
-  std::size_t idle_ = 0;
+  std::vector<Thread*> idle_;
+  std::size_t coming_ = 0;  ///< threads that have been called or started and have not come yet
+  bool looking_ = false;    ///< a thread spins for jobs
+  Patience patience_;
   std::size_t running_ = 0;
   std::size_t lost_ = 0;  ///< threads held by abandoned jobs
   bool stopping_ = false;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "beluga/fiber/internal/fiber.hpp"
+#include "beluga/fiber/internal/spin.hpp"
 #include "beluga/fiber/runtime.hpp"
 
 namespace beluga::detail {
@@ -78,7 +79,9 @@ struct Worker {
   std::size_t spares = 0;
   std::vector<std::shared_ptr<void>> slots;
   bool shutting_down = false;
-  Task shutdown_order;  ///< its arrival is start_shutdown()
+  bool handed_over = false;       ///< jobs went to the pool that may need more threads than have been called
+  std::size_t calls_on_pool = 0;  ///< fibers that wait for it
+  Task shutdown_order;            ///< its arrival is start_shutdown()
 
   std::atomic<Task*> remote{nullptr};
   std::atomic<bool> sleeping{false};
@@ -102,11 +105,13 @@ struct Worker {
   bool take_remote() noexcept;
   void run_ready();
   void fire_timers();
+  bool linger();
   void sleep();
   void set_alarm(TimePoint when);
 
   Fiber* ready_head_ = nullptr;
   Fiber* ready_tail_ = nullptr;
+  Patience patience_;
 };
 
 struct ThreadState {
