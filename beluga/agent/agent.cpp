@@ -50,7 +50,7 @@ Stream<Event> Agent::stream(RunInput input) const {
   // run.
   return Stream<Event>::generate([state = state_, input = std::move(input)](
                                      Yield<Event>& yield) { detail::run_loop(*state, input, yield); },
-                                 RunAhead::none);
+                                 RunAhead::none, "run of " + state_->options.name);
 }
 
 RunnablePtr Agent::runnable() const {

@@ -1,6 +1,7 @@
 #include "beluga/fiber/stream.hpp"
 
 #include <atomic>
+#include <string>
 
 #include "beluga/fiber/internal/context_access.hpp"
 #include "beluga/fiber/internal/runtime_impl.hpp"
@@ -62,8 +63,16 @@ class ElementRing {
 }  // namespace
 
 struct GeneratorCore::Impl : std::enable_shared_from_this<Impl> {
-  Impl(GeneratorCore& core, Function<void(GeneratorCore&)> b, const ElementType* t);
+  Impl(GeneratorCore& core, Function<void(GeneratorCore&)> b, const ElementType* t, std::string_view n);
 
+  /// Whether the body has been told to end as well: its own waits throw, so that it is about to.
+  bool is_ending() const {
+    const Fiber* const puller = current_fiber();
+    if (puller != nullptr && puller->home->shutting_down) return false;
+    if (cancel_state->cancelled()) return true;
+    const auto deadline = context.deadline();
+    return deadline && runtime->clock->now() >= *deadline;
+  }
   bool here() const noexcept {
     return this_thread_state.worker == &home && this_thread_state.fiber != nullptr;
   }
@@ -75,6 +84,7 @@ struct GeneratorCore::Impl : std::enable_shared_from_this<Impl> {
   GeneratorCore& core;
   Function<void(GeneratorCore&)> body;
   const ElementType* const type;
+  const std::string name;
   std::shared_ptr<Runtime::Impl> runtime;
   Worker& home;
   std::shared_ptr<CancelState> cancel_state;
@@ -94,17 +104,20 @@ struct GeneratorCore::Impl : std::enable_shared_from_this<Impl> {
   ParkingSpot pulled;
 };
 
-GeneratorCore::Impl::Impl(GeneratorCore& c, Function<void(GeneratorCore&)> b, const ElementType* t)
+GeneratorCore::Impl::Impl(GeneratorCore& c, Function<void(GeneratorCore&)> b, const ElementType* t,
+                          std::string_view n)
     : core(c),
       body(std::move(b)),
       type(t),
+      name(n),
       runtime(Runtime::current().impl().shared_from_this()),
       home(runtime->pick_worker()),
       cancel_state(make_cancel_state(CancelAccess::state(current_context().cancel_token()), nullptr)),
       context(runtime->enter(current_context().with_cancel(CancelAccess::token(cancel_state)))) {}
 
-GeneratorCore::GeneratorCore(Function<void(GeneratorCore&)> body, const ElementType* type)
-    : impl_(std::make_shared<Impl>(*this, std::move(body), type)) {}
+GeneratorCore::GeneratorCore(Function<void(GeneratorCore&)> body, const ElementType* type,
+                             std::string_view name)
+    : impl_(std::make_shared<Impl>(*this, std::move(body), type, name)) {}
 
 void GeneratorCore::Impl::run_body() noexcept {
   auto result = attempt([this] { body(core); });
@@ -131,7 +144,7 @@ void GeneratorCore::Impl::on_shutdown(Fiber& fiber) noexcept {
 
 void GeneratorCore::Impl::start() {
   runtime->check_usable();
-  fiber = &make_fiber(home, "generator", context, [this] { run_body(); });
+  fiber = &make_fiber(home, name, context, [this] { run_body(); });
   fiber->on_shutdown = &on_shutdown;
   fiber->owner = this;
 }
@@ -179,7 +192,10 @@ void* GeneratorCore::next() {
         continue;
       case State::running:
         if (!self.here()) self.demand.store(true, std::memory_order_relaxed);
-        throw_if_interrupted(self.pulled.wait());
+        if (const Wake wake = self.pulled.wait(); wake != Wake::notified) {
+          if (!self.is_ending()) throw_if_interrupted(wake);
+          self.pulled.wait_uninterrupted();  // as the destructor would
+        }
         continue;
       case State::done:
         if (self.error) raise(*std::exchange(self.error, std::nullopt));

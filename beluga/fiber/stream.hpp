@@ -13,16 +13,20 @@
 ///  - `from(source)`: an object with `T* next()`; no stack, called on the puller's. For adaptors and ready data.
 ///
 /// A stream keeps the Context it was created in, whoever pulls it; the puller's own context bounds the wait.
-/// It shares ownership of all that it needs. A yielded element is valid until the next pull. Errors of the
-/// producer are thrown by next() once, after the elements before them. Destroying a stream cancels its
-/// producer at once (everything it waits for throws Error{cancelled}), waits for its unwinding and never
-/// throws. Thread-safety: one user at a time; may be handed between fibers and threads.
+/// When both end at once, as they do for a stream that is pulled where it was created, the producer has the
+/// last word: what it still yields arrives, then its error. It shares ownership of all that it needs. A
+/// yielded element is valid until the next pull. Errors of the producer are thrown by next() once, after the
+/// elements before them. Destroying a stream cancels its producer at once (everything it waits for throws
+/// Error{cancelled}), waits for its unwinding and never throws. A body that neither returns nor waits for
+/// anything interruptible makes it wait for ever: let long computations call Context::check(), and wait for
+/// real threads in blocking(). Thread-safety: one user at a time; may be handed between fibers and threads.
 
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <memory>
 #include <new>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -52,7 +56,7 @@ class GeneratorCore {
  public:
   /// `body` is called on the home worker with this core; it calls yield(element). `type`, if not null, lets a
   /// pull from elsewhere carry several elements, which are moved.
-  GeneratorCore(Function<void(GeneratorCore&)> body, const ElementType* type);
+  GeneratorCore(Function<void(GeneratorCore&)> body, const ElementType* type, std::string_view name);
   ~GeneratorCore();
   GeneratorCore(const GeneratorCore&) = delete;
   GeneratorCore& operator=(const GeneratorCore&) = delete;
@@ -108,8 +112,10 @@ class Stream {
   Stream() noexcept = default;  ///< empty: ends at once
   explicit Stream(std::unique_ptr<StreamSource<T>> source) noexcept : source_(std::move(source)) {}
 
-  static Stream generate(Function<void(Yield<T>&)> body, RunAhead run_ahead = RunAhead::batch) {
-    return Stream(std::make_unique<Generator>(std::move(body), run_ahead));
+  /// `name` is for stall and shutdown reports.
+  static Stream generate(Function<void(Yield<T>&)> body, RunAhead run_ahead = RunAhead::batch,
+                         std::string_view name = "generator") {
+    return Stream(std::make_unique<Generator>(std::move(body), run_ahead, name));
   }
   /// `next`: a callable `T*()`, null at the end.
   template <class Next>
@@ -159,13 +165,13 @@ class Stream {
  private:
   class Generator final : public StreamSource<T> {
    public:
-    Generator(Function<void(Yield<T>&)> body, RunAhead run_ahead)
+    Generator(Function<void(Yield<T>&)> body, RunAhead run_ahead, std::string_view name)
         : core_(
               [body = std::move(body)](detail::GeneratorCore& core) mutable {
                 Yield<T> yield(core);
                 body(yield);
               },
-              element_type(run_ahead)) {}
+              element_type(run_ahead), name) {}
     T* next() override { return static_cast<T*>(core_.next()); }
     void cancel() noexcept override { core_.cancel(); }
 

@@ -416,5 +416,44 @@ TEST(Channel, CarriesElementsBetweenFibersAndThreads) {
   }
 }
 
+// The puller and the body end by the same token or deadline: what the body has to say about it still arrives.
+TEST(Stream, CancelledTogetherWithItsPullerItStillSaysItsLastWord) {
+  Runtime runtime{{.workers = 2}};
+  const auto heard_in = [](const Context& context, auto on_first) {
+    const ContextScope scope(context);
+    std::vector<std::string> heard;
+    auto stream = Stream<std::string>::generate([](Yield<std::string>& yield) {
+      yield(std::string("first"));
+      const auto slept = attempt([] { sleep_for(1h); });
+      yield(std::string(to_string(slept.error().code())));
+    });
+    for (std::string& word : stream) {
+      heard.push_back(word);
+      if (heard.size() == 1) on_first();
+    }
+    return heard;
+  };
+  const auto check = [&] {
+    const CancelSource source(Context::current().cancel_token());
+    EXPECT_EQ(heard_in(Context::current().with_cancel(source.token()), [&] { source.cancel(); }),
+              (std::vector<std::string>{"first", "cancelled"}));
+    EXPECT_EQ(heard_in(Context::current().with_timeout(5ms), [] {}),
+              (std::vector<std::string>{"first", "deadline_exceeded"}));
+  };
+  runtime.run(check);
+  check();
+}
+
+TEST(Stream, APullerThatAloneIsCancelledThrows) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    auto stream = Stream<int>::generate([](Yield<int>&) { sleep_for(1h); });
+    const ContextScope scope(Context::current().with_timeout(1ms));
+    const auto pulled = attempt([&] { stream.next(); });
+    ASSERT_FALSE(pulled.ok());
+    EXPECT_EQ(pulled.error().code(), ErrorCode::deadline_exceeded);
+  });
+}
+
 }  // namespace
 }  // namespace beluga
