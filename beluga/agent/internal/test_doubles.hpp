@@ -1,5 +1,8 @@
 #pragma once
-/// A model and a tool for the tests of the loop: their behaviour is a function of what they were asked.
+/// A model and a tool for the tests of the loop, whose behaviour is a function of what they were asked, and
+/// what the tests look at: events, requests, endings.
+
+#include <gtest/gtest.h>
 
 #include <functional>
 #include <memory>
@@ -8,6 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "beluga/agent/agent.hpp"
+#include "beluga/agent/transcript.hpp"
+#include "beluga/base/id.hpp"
 #include "beluga/contract/chat_model.hpp"
 #include "beluga/contract/tool.hpp"
 #include "beluga/fiber/runtime.hpp"
@@ -98,6 +104,74 @@ inline ToolPtr constant_tool(std::string name, std::string content) {
   return tool_of(std::move(name), [content = std::move(content)](const Json&, const ToolCallInfo&) {
     return ToolOutput{.content = content};
   });
+}
+
+inline std::vector<Event> events_of(const Agent& agent, RunInput input) {
+  return Runtime::current().run([&] {
+    std::vector<Event> all;
+    Stream<Event> stream = agent.stream(std::move(input));
+    while (const Event* event = stream.next()) all.push_back(*event);
+    return all;
+  });
+}
+
+/// Checks what holds for every run, then hands out the terminal event.
+inline const Event& ending(const std::vector<Event>& events) {
+  EXPECT_FALSE(events.empty());
+  std::size_t terminals = 0;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    EXPECT_EQ(events[i].seq, i + 1);
+    EXPECT_TRUE(is_ulid(events[i].run->run_id));
+    terminals += events[i].terminal() ? 1U : 0U;
+  }
+  EXPECT_EQ(terminals, 1U);
+  EXPECT_TRUE(events.back().terminal());
+  return events.back();
+}
+
+template <class P>
+std::vector<const P*> all_of(const std::vector<Event>& events) {
+  std::vector<const P*> out;
+  for (const Event& event : events)
+    if (const P* payload = event.get_if<P>()) out.push_back(payload);
+  return out;
+}
+
+/// A request as it will be sent: everything of it, in order.
+inline std::string body_of(const ChatRequest& request) {
+  Json body = Json::object();
+  for (const Message& message : request.messages) body["messages"].push_back(to_json(message));
+  for (const ToolSchema& tool : request.tools)
+    body["tools"].push_back(Json::object(
+        {{"name", tool.name}, {"description", tool.description}, {"parameters", tool.parameters}}));
+  if (request.temperature) body["temperature"] = *request.temperature;
+  if (request.max_output_tokens) body["max_output_tokens"] = *request.max_output_tokens;
+  return body.dump();
+}
+
+inline std::vector<std::string> bodies_of(const FunctionModel& model) {
+  std::vector<std::string> out;
+  for (const ChatRequest& request : model.requests()) {
+    EXPECT_EQ(transcript_fault(request.messages), "");
+    out.push_back(body_of(request));
+  }
+  return out;
+}
+
+inline const Error& failure(const Event& event) {
+  static const Error kNone(ErrorCode::unknown, "the run did not fail");
+  const auto* failed = event.get_if<RunFailed>();
+  EXPECT_NE(failed, nullptr) << type_name(event);
+  return failed != nullptr ? failed->error : kNone;
+}
+
+inline std::string result_of(const ChatRequest& request, std::string_view call_id) {
+  for (const Message& message : request.messages)
+    for (const Part& part : message.parts)
+      if (const auto* result = std::get_if<ToolResult>(&part);
+          result != nullptr && result->call_id == call_id)
+        return (result->is_error ? "ERROR " : "") + result->content;
+  return "(none)";
 }
 
 }  // namespace beluga::testing_doubles
