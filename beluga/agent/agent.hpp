@@ -28,12 +28,14 @@
 #include "beluga/contract/chat_model.hpp"
 #include "beluga/contract/runnable.hpp"
 #include "beluga/contract/tool.hpp"
+#include "beluga/contract/usd.hpp"
 #include "beluga/fiber/clock.hpp"
 
 namespace beluga {
 
 class SessionStore;
 class Effects;
+class PriceTable;
 namespace observe {
 class Telemetry;
 }
@@ -48,8 +50,9 @@ struct Persona {
 /// What one run may spend. Zero or nullopt: no limit. Ending by a budget is Error{resource_exhausted} naming
 /// it, except the time, which is Error{deadline_exceeded}.
 struct Budget {
-  std::uint32_t max_steps = 25;  ///< model turns
-  std::int64_t max_tokens = 0;   ///< Usage::total() over the run
+  std::uint32_t max_steps = 25;   ///< model turns
+  std::int64_t max_tokens = 0;    ///< Usage::total() over the run and the runs that its tools start
+  std::optional<Usd> max_cost{};  ///< the same in dollars; needs the model's price (AgentOptions::prices)
   Duration max_time{};
 };
 
@@ -63,8 +66,9 @@ struct AgentOptions {
   unsigned max_parallel_tools = 8;
   std::optional<double> temperature{};
   std::optional<std::int64_t> max_output_tokens{};
-  std::shared_ptr<SessionStore> sessions{};  ///< needed for RunInput::session
-  std::shared_ptr<Effects> effects{};        ///< null: the direct ones
+  std::shared_ptr<SessionStore> sessions{};    ///< needed for RunInput::session
+  std::shared_ptr<Effects> effects{};          ///< null: the direct ones
+  std::shared_ptr<const PriceTable> prices{};  ///< null: PriceTable::builtin()
   std::shared_ptr<observe::Telemetry>
       telemetry{};  ///< null: that of the context a run starts in, else the process's
 };

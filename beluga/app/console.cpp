@@ -64,8 +64,8 @@ void Console::note(std::string_view line) {
 
 void Console::summary(const RunSummary& s) {
   std::string cost;
-  if (s.cost_usd)
-    cost = fmt::format(", ${:.4f}", *s.cost_usd);
+  if (s.cost)
+    cost = fmt::format(", ${}", s.cost->text());
   else if (options_.priced)
     cost = ", cost unknown";
   const std::int64_t in = s.usage.input + s.usage.cache_read + s.usage.cache_write;

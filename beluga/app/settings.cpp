@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "beluga/base/result.hpp"
 #include "beluga/llm/registry.hpp"
 #include "beluga/tool/builtin/builtin.hpp"
 
@@ -19,6 +20,33 @@ constexpr const char* kInstructions =
     "hit, then answer in a few sentences and cite each fact as (source: path:line). When the files do not "
     "hold the answer, "
     "say so plainly.";
+
+/// An amount as it was written: a number, or a text.
+Usd read_usd(const Config& config) {
+  const Json json = config.get<Json>();
+  if (!json.is_number() && !json.is_string())
+    throw config.error("expected an amount of dollars, such as 0.25");
+  const auto amount =
+      attempt([&] { return Usd::parse(json.is_number() ? json.number_text() : json.as_string()); });
+  if (!amount.ok()) throw config.error(amount.error().message());
+  return *amount;
+}
+
+/// prices: {"openai/my-model": {input: 0.5, cache_read: 0.05, cache_write: 0.5, output: 2}}, over the
+/// built-in rows. Those hold for the providers' own servers only.
+std::shared_ptr<const PriceTable> read_prices(const Config& config, bool own_server) {
+  auto table = std::make_shared<PriceTable>(own_server ? PriceTable() : PriceTable::builtin());
+  if (!config.exists()) return table;
+  for (const auto& [model, row] : config.members()) {
+    Price price{.input = read_usd(row.at("input")), .output = read_usd(row.at("output"))};
+    if (const Config read = row["cache_read"]; read.exists()) price.cache_read = read_usd(read);
+    if (const Config write = row["cache_write"]; write.exists()) price.cache_write = read_usd(write);
+    row.check_all_used();
+    const auto set = attempt([&] { table->set(model, std::move(price)); });
+    if (!set.ok()) throw row.error(set.error().message());
+  }
+  return table;
+}
 
 }  // namespace
 
@@ -35,6 +63,8 @@ Settings load_settings(const std::string& file, std::vector<Config::Flag> flags)
   s.allowed_hosts = config["allowed_hosts"].get_or(std::vector<std::string>{});
   s.max_steps = config["max_steps"].in_range(1, 10'000).get_or(std::uint32_t{25});
   s.max_tokens = config["max_tokens"].in_range(0, 1'000'000'000).get_or(std::int64_t{0});
+  if (const Config most = config["max_cost"]; most.exists()) s.max_cost = read_usd(most);
+  s.prices = read_prices(config["prices"], !s.base_url.empty());
   s.timeout = config["timeout"].get_or(Duration{});
   if (s.timeout < Duration::zero()) throw config["timeout"].error("expected a duration above 0, such as 30s");
   config.check_all_used();
@@ -91,8 +121,10 @@ Agent make_agent(const Settings& settings, std::shared_ptr<SessionStore> session
                 .instructions = settings.instructions,
                 .budget = {.max_steps = settings.max_steps,
                            .max_tokens = settings.max_tokens,
+                           .max_cost = settings.max_cost,
                            .max_time = settings.timeout},
-                .sessions = std::move(sessions)});
+                .sessions = std::move(sessions),
+                .prices = settings.prices});
 }
 
 }  // namespace beluga::app

@@ -126,7 +126,7 @@ Json to_json(const RunSummary& summary) {
   json["steps"] = summary.steps;
   json["tool_calls"] = summary.tool_calls;
   json["elapsed_ms"] = milliseconds(summary.elapsed);
-  if (summary.cost_usd) json["cost_usd"] = *summary.cost_usd;
+  if (summary.cost) json["cost_usd"] = Json::number(summary.cost->text());
   return json;
 }
 

@@ -18,6 +18,7 @@
 #include "beluga/base/json.hpp"
 #include "beluga/contract/chat_model.hpp"
 #include "beluga/contract/message.hpp"
+#include "beluga/contract/usd.hpp"
 #include "beluga/fiber/clock.hpp"
 
 namespace beluga {
@@ -26,7 +27,7 @@ namespace beluga {
 struct RunInfo {
   std::string run_id{};      ///< ULID
   std::string parent_id{};   ///< run that started this one; empty at the root
-  std::string agent_path{};  ///< "assistant" or "assistant/researcher"
+  std::string agent_path{};  ///< "assistant"; of a run that another's tool started "assistant/researcher"
 };
 
 struct RunStarted {
@@ -56,7 +57,9 @@ struct RunSummary {
   std::uint32_t steps = 0;
   std::uint32_t tool_calls = 0;
   Duration elapsed{};
-  std::optional<double> cost_usd{};
+  /// Of the usage that was reported; nullopt when the price of the model, or the usage of a call, is not
+  /// known.
+  std::optional<Usd> cost{};
 };
 struct RunCompleted {
   Message message{};  ///< the final answer

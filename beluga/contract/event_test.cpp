@@ -90,9 +90,9 @@ TEST(Event, CarriesTheSummaryAndTheAnswerAtTheEnd) {
   EXPECT_EQ(json.pointer("/message/parts/0/text")->as_string(), "42");
   EXPECT_EQ(json.pointer("/summary/usage/reasoning")->as_int(), 5);
   EXPECT_EQ(json.pointer("/summary/cost_usd"), nullptr);
-  completed.summary.cost_usd = 0.25;
+  completed.summary.cost = Usd::parse("0.000000025");
   json = to_json(event_with(completed));
-  EXPECT_EQ(json.pointer("/summary/cost_usd")->as_double(), 0.25);
+  EXPECT_EQ(json.pointer("/summary/cost_usd")->number_text(), "0.000000025");
 }
 
 TEST(Error, TellsItsWholeStoryInJson) {

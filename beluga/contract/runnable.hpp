@@ -23,8 +23,11 @@ struct RunInput {
   RunInput(std::vector<Message> given);
 
   std::vector<Message> messages{};
-  std::string session{};        ///< continue (or begin) this stored conversation; empty: none
-  std::string parent_run_id{};  ///< set by whoever starts a child run
+  std::string session{};  ///< continue (or begin) this stored conversation; empty: none
+  /// The run that starts this one and its RunInfo::agent_path. Empty: those of the run whose tool is calling,
+  /// if any.
+  std::string parent_run_id{};
+  std::string parent_path{};
 };
 
 struct Reply {

@@ -5,17 +5,24 @@
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "beluga/agent/internal/active_run.hpp"
 #include "beluga/agent/transcript.hpp"
 #include "beluga/base/result.hpp"
+#include "beluga/cost/price_table.hpp"
+#include "beluga/fiber/context.hpp"
 
 namespace beluga::detail {
 namespace {
 
 constexpr int kMaxEmptyResponses = 2;
+// Set aside for an answer when AgentOptions::max_output_tokens does not say; every current model may write as
+// much.
+constexpr std::int64_t kUsualOutput = 4096;
 
 std::string seconds_text(Duration duration) {
   return fmt::format("{:g} s", std::chrono::duration<double>(duration).count());
@@ -28,11 +35,7 @@ class Loop {
       : agent_(agent), input_(input), effects_(effects), yield_(yield) {}
 
   void run() {
-    auto info = std::make_shared<RunInfo>();
-    info->run_id = effects_.new_id();
-    info->parent_id = input_.parent_run_id;
-    info->agent_path = agent_.options.name;
-    run_ = std::move(info);
+    const ContextScope active(begin_run(Context::current()));
     effects_.begin(run_);
     started_ = effects_.now();
     if (agent_.options.budget.max_time > Duration::zero())
@@ -49,6 +52,28 @@ class Loop {
   }
 
  private:
+  /// Who this run is and what it may spend; the context for all that it does.
+  Context begin_run(const Context& context) {
+    const ActiveRun* parent = context.get<ActiveRun>();
+    const bool known =
+        input_.parent_run_id.empty() || (parent != nullptr && parent->info->run_id == input_.parent_run_id);
+    auto info = std::make_shared<RunInfo>();
+    info->run_id = effects_.new_id();
+    info->parent_id = known && parent != nullptr ? parent->info->run_id : input_.parent_run_id;
+    info->agent_path = input_.parent_path;
+    if (info->agent_path.empty() && known && parent != nullptr) info->agent_path = parent->info->agent_path;
+    if (!info->agent_path.empty()) info->agent_path += '/';
+    info->agent_path += agent_.options.name;
+    run_ = std::move(info);
+    const Budget& budget = agent_.options.budget;
+    ledger_ =
+        std::make_shared<Ledger>(Ledger::Limits{.max_tokens = budget.max_tokens, .max_cost = budget.max_cost},
+                                 parent != nullptr ? parent->ledger : nullptr);
+    const PriceTable& prices = agent_.options.prices ? *agent_.options.prices : PriceTable::builtin();
+    price_ = prices.find(agent_.model_name);
+    return context.with<ActiveRun>(std::make_shared<const ActiveRun>(ActiveRun{run_, ledger_}));
+  }
+
   // ---- events
 
   void send(Event& event) {
@@ -102,8 +127,11 @@ class Loop {
   }
 
   RunSummary summary() {
-    return {
-        .usage = usage_, .steps = steps_, .tool_calls = tool_calls_, .elapsed = effects_.now() - started_};
+    return {.usage = usage_,
+            .steps = steps_,
+            .tool_calls = tool_calls_,
+            .elapsed = effects_.now() - started_,
+            .cost = cost_known_ && steps_ > 0 ? std::optional(cost_) : std::nullopt};
   }
 
   // ---- transcript
@@ -125,7 +153,6 @@ class Loop {
 
     request_.tools = agent_.schemas;
     request_.temperature = agent_.options.temperature;
-    request_.max_output_tokens = agent_.options.max_output_tokens;
   }
 
   /// Appends to the session, if there is one.
@@ -152,15 +179,44 @@ class Loop {
 
   // ---- budgets
 
-  void check_budget(std::string_view before) {
-    const Budget& budget = agent_.options.budget;
+  void check_time(std::string_view before) {
     if (deadline_ && effects_.now() >= *deadline_) throw out_of_time(before);
-    if (budget.max_tokens > 0 && usage_.total() >= budget.max_tokens)
+  }
+
+  /// Sets aside what the next model call may spend, and limits its output to that when it is less than usual.
+  Ledger::Reservation reserve() {
+    if (ledger_->limits_cost() && price_ == nullptr)
       throw Error(
-          ErrorCode::resource_exhausted,
+          ErrorCode::failed_precondition,
           fmt::format(
-              "token budget of {} used up before {} ({} tokens in {} steps); raise Budget::max_tokens",
-              budget.max_tokens, before, usage_.total(), steps_));
+              "there is a cost budget, but the price of '{}' is not known; add it to AgentOptions::prices "
+              "(the key 'prices' of a configuration file) or set Budget::max_tokens instead",
+              agent_.model_name));
+    const std::int64_t output = agent_.options.max_output_tokens.value_or(kUsualOutput);
+    Spend least{.tokens = prompt_};
+    Spend wanted{.tokens = prompt_ + output};
+    if (price_ != nullptr) {
+      least.cost = dollars(std::min(price_->input, price_->cache_read.value_or(price_->input)), prompt_);
+      wanted.cost = dollars(std::max(price_->input, price_->cache_write.value_or(price_->input)), prompt_) +
+                    dollars(price_->output, output);
+    }
+    const ContextScope in_time(deadline_ ? Context::current().with_deadline(*deadline_) : Context::current());
+    auto held = ledger_->reserve(least, wanted, fmt::format("the model call of step {}", steps_ + 1));
+    std::int64_t affordable = held.granted().tokens - prompt_;
+    if (ledger_->limits_cost() && price_->output > Usd()) {
+      const Usd left = held.granted().cost - least.cost;
+      affordable = std::min(affordable, left.pico() / dollars(price_->output, 1).pico());
+    }
+    request_.max_output_tokens = agent_.options.max_output_tokens;
+    if (affordable < output) request_.max_output_tokens = std::max<std::int64_t>(affordable, 1);
+    return held;
+  }
+
+  static Usd dollars(Usd a_million, std::int64_t tokens) {
+    std::int64_t pico = 0;
+    if (__builtin_mul_overflow(a_million.pico() / 1'000'000, tokens, &pico))
+      return Usd::pico(std::numeric_limits<std::int64_t>::max());
+    return Usd::pico(pico);
   }
 
   Error out_of_time(std::string_view during) const {
@@ -180,9 +236,6 @@ class Loop {
 
   /// Returns true when the run is complete.
   bool turn() {
-    check_budget("the model call");
-    ++steps_;
-    emit(StepStarted{.step = steps_});
     ChatResponse response = ask_model();
     Message& message = response.message;
 
@@ -219,20 +272,39 @@ class Loop {
   }
 
   ChatResponse ask_model() {
+    check_time("the model call");
     fold_ = ChatFold();
-    Function<void(ChatChunk&)> sink = [this](ChatChunk& chunk) {
+    bool answering = false;
+    Function<void(ChatChunk&)> sink = [&](ChatChunk& chunk) {
+      answering = true;
       fold_.add(chunk);
       emit_chunk(chunk);
     };
     try {
+      Ledger::Reservation held = reserve();
+      ++steps_;
+      emit(StepStarted{.step = steps_});
       effects_.model({.step = steps_, .deadline = deadline_}, request_, sink);
+      ChatResponse response = fold_.take();
+      settle(held, response.end.usage);
+      return response;
     } catch (...) {
+      if (answering) cost_known_ = false;  // what an unfinished answer costs is not reported
       if (abandoned_) throw;
       throw explain(current_error(), "the model call");
     }
-    ChatResponse response = fold_.take();
-    usage_ += response.end.usage;
-    return response;
+  }
+
+  void settle(Ledger::Reservation& held, const Usage& usage) {
+    usage_ += usage;
+    const auto cost = price_ != nullptr ? cost_of(*price_, usage) : std::nullopt;
+    held.settle({.tokens = usage.total(), .cost = cost.value_or(Usd())});
+    if (cost)
+      cost_ += *cost;
+    else
+      cost_known_ = false;
+    // The next prompt holds this one and the answer, whose reasoning is not sent again.
+    prompt_ = usage.input + usage.cache_read + usage.cache_write + usage.output;
   }
 
   /// Some models answer with nothing after tool results. It is not part of the transcript: providers refuse
@@ -265,7 +337,8 @@ class Loop {
     try {
       finish_step(response.end);
       check_steps();
-      check_budget("the tool calls");
+      check_time("the tool calls");
+      ledger_->check("the tool calls");
       std::size_t runnable = calls_.size();
       // The output limit struck in the middle of the last call: what there is of it must not run.
       if (response.end.reason == StopReason::max_tokens) --runnable;
@@ -373,7 +446,12 @@ class Loop {
 
   TimePoint started_{};
   std::optional<TimePoint> deadline_;
+  std::shared_ptr<Ledger> ledger_;
+  const Price* price_ = nullptr;
+  std::int64_t prompt_ = 0;  ///< tokens that the next prompt has at least
   Usage usage_{};
+  Usd cost_{};
+  bool cost_known_ = true;
   std::uint32_t steps_ = 0;
   std::uint32_t tool_calls_ = 0;
   int empty_responses_ = 0;

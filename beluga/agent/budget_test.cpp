@@ -1,0 +1,231 @@
+#include "beluga/agent/agent.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "beluga/agent/internal/test_doubles.hpp"
+#include "beluga/agent/session.hpp"
+#include "beluga/agent/transcript.hpp"
+#include "beluga/base/result.hpp"
+#include "beluga/cost/price_table.hpp"
+#include "beluga/fiber/runtime.hpp"
+
+namespace beluga {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace testing_doubles;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::vector<std::vector<ChatChunk>> endless_calls() {
+  std::vector<std::vector<ChatChunk>> turns;
+  for (int i = 0; i < 50; ++i)
+    turns.push_back({call(0, "c" + std::to_string(i), "a"), end(StopReason::tool_calls)});
+  return turns;
+}
+
+TEST(Agent, EndsAtItsStepBudgetAndNamesIt) {
+  const auto sessions = memory_sessions();
+  std::atomic<int> ran{0};
+  const auto model = script(endless_calls());
+  const Agent agent{
+      {.model = model,
+       .tools = {tool_of(
+           "a", [&](const Json&, const ToolCallInfo&) { return ++ran, ToolOutput{.content = "A"}; })},
+       .budget = {.max_steps = 3},
+       .sessions = sessions}};
+  RunInput input("go");
+  input.session = "s";
+  const auto events = events_of(agent, input);
+  EXPECT_EQ(failure(ending(events)).code(), ErrorCode::resource_exhausted);
+  EXPECT_THAT(failure(ending(events)).message(),
+              AllOf(HasSubstr("step budget of 3"), HasSubstr("Budget::max_steps")));
+  EXPECT_EQ(model->requests().size(), 3U);
+  EXPECT_EQ(ran, 2);  // the calls of the last turn could not be answered any more
+  std::vector<Message> stored;
+  for (const SessionEntry& entry : sessions->load("s")) stored.push_back(entry.message);
+  EXPECT_EQ(transcript_fault(stored), "");
+}
+
+TEST(Agent, EndsAtItsTokenBudgetBeforeTheNextCall) {
+  const auto model = script(endless_calls());
+  const Agent agent{{.model = model, .tools = {constant_tool("a", "A")}, .budget = {.max_tokens = 40}}};
+  const Event last = ending(events_of(agent, "go"));
+  EXPECT_EQ(failure(last).code(), ErrorCode::resource_exhausted);
+  EXPECT_THAT(failure(last).message(),
+              AllOf(HasSubstr("token budget of 40"), HasSubstr("Budget::max_tokens")));
+  // 15 tokens each: after two, the third prompt alone would take 15 of the 10 that are left.
+  EXPECT_EQ(model->requests().size(), 2U);
+}
+
+TEST(Agent, NearTheEndOfItsTokenBudgetAnAnswerIsLimitedToWhatIsLeft) {
+  const auto model = script({{call(0, "c", "a"), end(StopReason::tool_calls, {.input = 100, .output = 20})}});
+  const Agent agent{{.model = model,
+                     .tools = {constant_tool("a", "A")},
+                     .budget = {.max_tokens = 400},
+                     .max_output_tokens = 300}};
+  EXPECT_NE(ending(events_of(agent, "go")).get_if<RunCompleted>(), nullptr);
+  const auto requests = model->requests();
+  ASSERT_EQ(requests.size(), 2U);
+  EXPECT_EQ(requests[0].max_output_tokens, 300);
+  EXPECT_EQ(requests[1].max_output_tokens, 160);  // 400 - 120 spent - 120 that are known to be in the prompt
+}
+
+std::shared_ptr<const PriceTable> prices() {
+  PriceTable table;
+  table.set("test/model-1", {.input = Usd::parse("1"), .output = Usd::parse("10")});
+  return std::make_shared<const PriceTable>(std::move(table));
+}
+
+TEST(Agent, SaysExactlyWhatItCost) {
+  const auto model =
+      script({{call(0, "c", "a"), end(StopReason::tool_calls, {.input = 1000, .output = 50})},
+              {text("A"), end(StopReason::end, {.input = 1100, .output = 10, .reasoning = 5})}});
+  const Agent agent{{.model = model, .tools = {constant_tool("a", "A")}, .prices = prices()}};
+  const Event last = ending(events_of(agent, "go"));
+  ASSERT_NE(last.get_if<RunCompleted>(), nullptr);
+  EXPECT_EQ(last.get_if<RunCompleted>()->summary.cost, Usd::parse("0.00275"));
+}
+
+TEST(Agent, SaysNoCostThatItDoesNotKnow) {
+  const auto cost_of_run = [](ChatModelPtr model, std::shared_ptr<const PriceTable> table) {
+    const Agent agent{{.model = std::move(model), .prices = std::move(table)}};
+    const Event last = ending(events_of(agent, "go"));
+    const auto* failed = last.get_if<RunFailed>();
+    return failed != nullptr ? failed->summary.cost : last.get_if<RunCompleted>()->summary.cost;
+  };
+  EXPECT_EQ(cost_of_run(script({{text("A"), end()}}), nullptr), std::nullopt);  // no price
+  EXPECT_EQ(cost_of_run(script({{text("A"), end(StopReason::end, {})}}), prices()),
+            std::nullopt);  // no usage
+  EXPECT_EQ(cost_of_run(script({{text("A"), end(StopReason::end, {.cache_read = 1})}}), prices()),
+            std::nullopt);
+  EXPECT_EQ(cost_of_run(script({{text("A")}}), prices()), std::nullopt);  // cut in the middle of the answer
+  EXPECT_TRUE(cost_of_run(script({{text("A"), end()}}), prices()));
+}
+
+TEST(Agent, EndsAtItsCostBudgetBeforeTheNextCall) {
+  const auto model = script(endless_calls());  // $0.00006 each, of which the next prompt repeats $0.000015
+  const Agent agent{{.model = model,
+                     .tools = {constant_tool("a", "A")},
+                     .budget = {.max_cost = Usd::parse("0.00013")},
+                     .prices = prices()}};
+  const Event last = ending(events_of(agent, "go"));
+  EXPECT_EQ(failure(last).code(), ErrorCode::resource_exhausted);
+  EXPECT_THAT(failure(last).message(),
+              AllOf(HasSubstr("cost budget of $0.00013"), HasSubstr("Budget::max_cost")));
+  EXPECT_EQ(model->requests().size(), 2U);
+  EXPECT_EQ(last.get_if<RunFailed>()->summary.cost, Usd::parse("0.00012"));
+}
+
+TEST(Agent, ACostBudgetNeedsAPrice) {
+  const auto model = script({});
+  const Agent agent{{.model = model, .budget = {.max_cost = Usd::parse("1")}}};
+  const Error error = failure(ending(events_of(agent, "go")));
+  EXPECT_EQ(error.code(), ErrorCode::failed_precondition);
+  EXPECT_THAT(error.message(), AllOf(HasSubstr("test/model-1"), HasSubstr("AgentOptions::prices")));
+  EXPECT_TRUE(model->requests().empty());
+}
+
+/// Asks `child` whatever it is asked; on the pool, as most tools are.
+ToolPtr ask(std::string name, Agent child, std::vector<RunInfo>* seen = nullptr) {
+  return tool_of(std::move(name),
+                 [child = std::move(child), seen](const Json&, const ToolCallInfo&) {
+                   std::string answer;
+                   for (const Event& event : child.stream("sub question")) {
+                     if (event.get_if<RunStarted>() != nullptr && seen != nullptr)
+                       seen->push_back(*event.run);
+                     if (const auto* completed = event.get_if<RunCompleted>())
+                       answer = completed->message.text();
+                     if (const auto* failed = event.get_if<RunFailed>()) raise(failed->error);
+                   }
+                   return ToolOutput{.content = answer};
+                 },
+                 {});
+}
+
+TEST(Agent, ARunThatAToolStartsKnowsItsParentAndItsPath) {
+  std::vector<RunInfo> seen;
+  const Agent leaf{{.name = "researcher", .model = script({{text("found"), end()}})}};
+  const Agent middle{
+      {.name = "lead",
+       .model = script({{call(0, "m", "ask"), end(StopReason::tool_calls)}, {text("ok"), end()}}),
+       .tools = {ask("ask", leaf, &seen)}}};
+  const Agent root{
+      {.name = "assistant",
+       .model = script({{call(0, "r", "ask"), end(StopReason::tool_calls)}, {text("ok"), end()}}),
+       .tools = {ask("ask", middle, &seen)}}};
+  const auto events = events_of(root, "go");
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(events.front().run->agent_path, "assistant");
+  EXPECT_EQ(seen[0].agent_path, "assistant/lead");
+  EXPECT_EQ(seen[0].parent_id, events.front().run->run_id);
+  EXPECT_EQ(seen[1].agent_path, "assistant/lead/researcher");
+  EXPECT_EQ(seen[1].parent_id, seen[0].run_id);
+}
+
+TEST(Agent, AParentGivenWithTheInputIsTakenAtItsWord) {
+  const Agent agent{{.name = "worker", .model = script({{text("A"), end()}})}};
+  RunInput input("go");
+  input.parent_run_id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+  input.parent_path = "boss/lead";
+  const auto events = events_of(agent, input);
+  EXPECT_EQ(events.front().run->agent_path, "boss/lead/worker");
+  EXPECT_EQ(events.front().run->parent_id, "01ARZ3NDEKTSV4RRFFQ69G5FAV");
+}
+
+// Eight child runs at once spend from what their parent may spend, and never more.
+TEST(Agent, RunsThatItsToolsStartShareItsTokenBudget) {
+  std::atomic<int> calls{0};
+  const auto spender = model_of([&](std::size_t, const ChatRequest&, Yield<ChatChunk>& yield) {
+    ++calls;
+    yield(call(0, "", "again"));
+    yield(end(StopReason::tool_calls, {.input = 60, .output = 40}));
+  });
+  const Agent child{{.name = "child",
+                     .model = spender,
+                     .tools = {constant_tool("again", "go on")},
+                     .max_output_tokens = 40}};
+  std::vector<ChatChunk> fan_out;
+  for (std::uint32_t i = 0; i < 8; ++i) fan_out.push_back(call(i, "c" + std::to_string(i), "ask"));
+  fan_out.push_back(end(StopReason::tool_calls, {.input = 50, .output = 50}));
+  const Agent root{
+      {.model = script({fan_out}), .tools = {ask("ask", child)}, .budget = {.max_tokens = 2000}}};
+  const Event last = ending(events_of(root, "go"));
+  EXPECT_EQ(failure(last).code(), ErrorCode::resource_exhausted);
+  EXPECT_GE(calls, 8);
+  EXPECT_LE(
+      calls,
+      19 + 8);  // 100 each of the 1,900 that are left; a first prompt's length is not known before its call
+}
+
+TEST(Agent, EndsAtItsTimeBudgetInASilentModelAndInASlowTool) {
+  ManualClock clock(ManualClock::Mode::jump_when_idle);
+  Runtime runtime({.workers = 1, .clock = &clock});
+  const auto run = [&](const Agent& agent) {
+    return runtime.run([&] { return events_of(agent, "go").back(); });
+  };
+
+  const auto silent = model_of([](std::size_t, const ChatRequest&, Yield<ChatChunk>&) { sleep_for(24h); });
+  const Event model_end = run(Agent{{.model = silent, .budget = {.max_time = 30s}}});
+  EXPECT_EQ(failure(model_end).code(), ErrorCode::deadline_exceeded);
+  EXPECT_THAT(failure(model_end).message(),
+              AllOf(HasSubstr("time budget of 30 s"), HasSubstr("the model call"), HasSubstr("max_time")));
+  EXPECT_EQ(model_end.get_if<RunFailed>()->summary.elapsed, 30s);
+
+  const auto slow =
+      tool_of("a", [](const Json&, const ToolCallInfo&) { return sleep_for(24h), ToolOutput{}; },
+              {.inline_call = true, .timeout = 0s});
+  const Event tool_end =
+      run(Agent{{.model = script(endless_calls()), .tools = {slow}, .budget = {.max_time = 30s}}});
+  EXPECT_EQ(failure(tool_end).code(), ErrorCode::deadline_exceeded);
+  EXPECT_THAT(failure(tool_end).message(), HasSubstr("the tool calls"));
+}
+
+}  // namespace
+}  // namespace beluga
