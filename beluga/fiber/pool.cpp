@@ -14,7 +14,7 @@ namespace {
 constexpr auto kIdleThreadLives = std::chrono::seconds(10);
 // A thread that runs out of jobs looks for the next this long before it sleeps: about what a sleep and a wake
 // cost.
-constexpr auto kLook = std::chrono::microseconds(25);
+constexpr auto kLook = std::chrono::microseconds(10);
 }  // namespace
 
 void Pool::submit(std::shared_ptr<PoolJob> job) {
