@@ -197,6 +197,22 @@ Error current_error() {
 
 namespace detail {
 
+void rethrow(Failure failure) {
+  if (failure.original) std::rethrow_exception(std::move(failure.original));
+  throw std::move(failure.error);
+}
+
+std::optional<Failure> catching_as_thrown(void (*call)(void*), void* object) {
+  try {
+    call(object);
+    return std::nullopt;
+  } catch (const Error& error) {
+    return Failure{error};
+  } catch (...) {
+    return Failure{current_error(), std::current_exception()};
+  }
+}
+
 std::optional<Error> catching(void (*call)(void*), void* object) {
   try {
     call(object);

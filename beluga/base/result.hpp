@@ -4,6 +4,7 @@
 ///     Result<Reply> reply = attempt([&] { return agent.invoke("hello"); });
 ///     if (!reply) log(reply.error().what());
 
+#include <exception>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -58,6 +59,23 @@ class [[nodiscard]] Result<void> {
 };
 
 namespace detail {
+/// What a call threw: as an Error and, when it was something else, as it was thrown.
+struct Failure {
+  Error error;
+  std::exception_ptr original = nullptr;
+};
+/// Throws it again, as it was.
+[[noreturn]] void rethrow(Failure failure);
+/// As catching(), with the original kept.
+std::optional<Failure> catching_as_thrown(void (*call)(void*), void* object);
+/// Calls `f()`, whose result is dropped.
+template <class F>
+std::optional<Failure> failure_of(F&& f) {
+  return catching_as_thrown(
+      [](void* p) { static_cast<void>((*static_cast<std::remove_reference_t<F>*>(p))()); },
+      const_cast<void*>(static_cast<const void*>(&f)));
+}
+
 /// Calls `call(object)`; what it throws is returned. (The try block is out of line: see raise().)
 std::optional<Error> catching(void (*call)(void*), void* object);
 }  // namespace detail
