@@ -131,6 +131,48 @@ TEST(Context, CarriesTypedValuesToChildrenOnly) {
   });
 }
 
+TEST(Context, AReplacedValueIsLetGo) {
+  struct Budget {
+    using Value = int;
+  };
+  struct Tenant {
+    using Value = std::string;
+  };
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {  // on a small stack, that a long chain would overflow at its end
+    auto value = std::make_shared<const int>(1);
+    const std::weak_ptr<const int> old = value;
+    Context context = Context().with<Budget>(std::move(value));
+    context = context.with<Tenant>(std::make_shared<const std::string>("acme"));
+    Context before = context;
+    for (int i = 0; i < 100'000; ++i) context = context.with<Budget>(std::make_shared<const int>(i));
+    EXPECT_EQ(*context.get<Budget>(), 99'999);
+    EXPECT_EQ(*context.get<Tenant>(), "acme");
+    EXPECT_EQ(*before.get<Budget>(), 1);
+    context = context.with<Budget>(nullptr);
+    EXPECT_EQ(context.get<Budget>(), nullptr);
+    EXPECT_FALSE(old.expired());
+    before = Context();
+    EXPECT_TRUE(old.expired());
+  });
+}
+
+TEST(Context, ADeadlineKeepsItsDistanceWhereAnotherClockRules) {
+  ManualClock clock;
+  Runtime runtime{{.workers = 1, .clock = &clock}};
+  const ContextScope hour(Context::current().with_timeout(1h));
+  runtime.run([&] {
+    const Duration left = *Context::current().deadline() - clock.now();
+    EXPECT_LE(left, 1h);
+    EXPECT_GT(left, 30min);
+    Context::current().check();
+    clock.advance(1h);
+    EXPECT_FALSE(attempt([] { Context::current().check(); }).ok());
+  });
+  const ContextScope never(Context().with_timeout(Duration::max()));
+  runtime.run([] { EXPECT_EQ(*Context::current().deadline(), TimePoint::max()); });
+}
+
 TEST(Context, TheEarlierDeadlineHolds) {
   const Context outer = Context().with_timeout(1h);
   EXPECT_EQ(outer.with_timeout(2h).deadline(), outer.deadline());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "beluga/fiber/internal/manual_clock.hpp"
+#include "beluga/fiber/internal/saturating.hpp"
 
 namespace beluga {
 
@@ -45,25 +46,30 @@ ManualClock::Mode ManualClock::mode() const noexcept {
 
 void ManualClock::advance(Duration by) {
   const std::lock_guard lock(state_->mutex);
-  state_->set(now() + std::max(by, Duration::zero()));
+  state_->set(detail::saturating_add(now(), std::max(by, Duration::zero())));
 }
 
 void ManualClock::State::set(TimePoint time) noexcept {
   now.store(time.time_since_epoch().count());
-  for (detail::ClockFollower* follower : followers)
+  for (detail::ClockFollower* follower = followers; follower != nullptr; follower = follower->next_follower)
     if (follower->next_timer() <= time) follower->time_moved(time);
 }
 
 namespace detail {
 
-void ManualClockAccess::follow(ManualClock& clock, ClockFollower& follower) {
+void ManualClockAccess::follow(ManualClock& clock, ClockFollower& follower) noexcept {
   const std::lock_guard lock(clock.state_->mutex);
-  clock.state_->followers.push_back(&follower);
+  ClockFollower*& first = clock.state_->followers;
+  follower.next_follower = first;
+  if (first != nullptr) first->prev_follower = &follower;
+  first = &follower;
 }
 
 void ManualClockAccess::unfollow(ManualClock& clock, ClockFollower& follower) noexcept {
   const std::lock_guard lock(clock.state_->mutex);
-  std::erase(clock.state_->followers, &follower);
+  (follower.prev_follower != nullptr ? follower.prev_follower->next_follower : clock.state_->followers) =
+      follower.next_follower;
+  if (follower.next_follower != nullptr) follower.next_follower->prev_follower = follower.prev_follower;
 }
 
 void ManualClockAccess::jump_if_idle(ManualClock& clock) noexcept {
@@ -71,7 +77,8 @@ void ManualClockAccess::jump_if_idle(ManualClock& clock) noexcept {
   if (state.mode != ManualClock::Mode::jump_when_idle) return;
   const std::lock_guard lock(state.mutex);
   TimePoint next = TimePoint::max();
-  for (const ClockFollower* follower : state.followers) {
+  for (const ClockFollower* follower = state.followers; follower != nullptr;
+       follower = follower->next_follower) {
     if (!follower->idle()) return;
     next = std::min(next, follower->next_timer());
   }

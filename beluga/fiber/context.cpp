@@ -1,8 +1,25 @@
 #include "beluga/fiber/context.hpp"
 
 #include "beluga/fiber/internal/context_access.hpp"
+#include "beluga/fiber/internal/saturating.hpp"
 
 namespace beluga {
+
+namespace {
+
+using Value = detail::ContextAccess::Node::Value;
+
+/// `chain` without its entry for `tag`: what lies above that is made again. A chain is as long as there are
+/// keys.
+std::shared_ptr<const Value> without(const std::shared_ptr<const Value>& chain, const void* tag) {
+  const Value* found = chain.get();
+  while (found != nullptr && found->tag != tag) found = found->next.get();
+  if (found == nullptr) return chain;
+  if (found == chain.get()) return chain->next;
+  return std::make_shared<const Value>(Value{chain->tag, chain->value, without(chain->next, tag)});
+}
+
+}  // namespace
 
 Context Context::current() {
   return detail::current_context();
@@ -30,9 +47,7 @@ Context Context::with_deadline(TimePoint deadline) const {
 }
 
 Context Context::with_timeout(Duration timeout) const {
-  const TimePoint now = Clock::current().now();
-  // Saturates: an "infinite" timeout is no deadline that has passed.
-  return with_deadline(timeout > TimePoint::max() - now ? TimePoint::max() : now + timeout);
+  return with_deadline(detail::saturating_add(Clock::current().now(), timeout));
 }
 
 Context Context::with_cancel(CancelToken token) const {
@@ -43,7 +58,8 @@ Context Context::with_cancel(CancelToken token) const {
 
 Context Context::with_value(const void* tag, std::shared_ptr<const void> value) const {
   auto node = node_ ? std::make_shared<Node>(*node_) : std::make_shared<Node>();
-  node->values = std::make_shared<const Node::Value>(Node::Value{tag, std::move(value), node->values});
+  node->values =
+      std::make_shared<const Node::Value>(Node::Value{tag, std::move(value), without(node->values, tag)});
   return Context(std::move(node));
 }
 
@@ -52,6 +68,12 @@ const void* Context::value(const void* tag) const noexcept {
   for (const Node::Value* v = node_->values.get(); v != nullptr; v = v->next.get())
     if (v->tag == tag) return v->value.get();
   return nullptr;
+}
+
+Context detail::ContextAccess::with_deadline(const Context& context, TimePoint deadline) {
+  auto node = context.node_ ? std::make_shared<Node>(*context.node_) : std::make_shared<Node>();
+  node->deadline = deadline;
+  return Context(std::move(node));
 }
 
 ContextScope::ContextScope(Context context)

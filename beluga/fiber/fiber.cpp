@@ -4,7 +4,9 @@
 
 #include <boost/context/detail/fcontext.hpp>
 #include <cstdlib>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "beluga/fiber/internal/runtime_impl.hpp"
 
@@ -59,7 +61,7 @@ void enter(machine::transfer_t transfer) noexcept {
   Fiber& self = *this_thread_state.fiber;
   after_switch(self, from);
   self.started = true;
-  self.body();
+  self.body(nullptr);
   self.body = nullptr;
   self.context = Context();
   self.finished = true;
@@ -74,7 +76,7 @@ void arrive(Worker& worker, Task& task) noexcept {
   worker.push_ready(static_cast<Fiber&>(task));
 }
 
-void prepare(Fiber& fiber, Worker& worker, std::string_view name, Context context, Function<void()> body) {
+void prepare(Fiber& fiber, Worker& worker, std::string_view name, Context context, FiberBody body) {
   fiber.is_fiber = true;
   fiber.arrive = &arrive;
   fiber.home = &worker;
@@ -90,11 +92,15 @@ void prepare(Fiber& fiber, Worker& worker, std::string_view name, Context contex
 }
 
 /// Gives the fiber its stack; on its worker, before its first run, so that fibers that run one after another
-/// share one.
-void set_up(Fiber& fiber) noexcept {
+/// share one. Null, or why there is none.
+std::optional<Error> set_up(Fiber& fiber) noexcept {
   Worker& worker = *fiber.home;
-  if (auto error = attempt([&] { fiber.stack = worker.stacks.take(); }); !error.ok())
-    fatal(error.error().what());
+  const auto got = attempt([&] {
+    worker.timers.reserve(worker.alive_count +
+                          1);  // a fiber waits in one place, so that a wait allocates nothing
+    fiber.stack = worker.stacks.take();
+  });
+  if (!got.ok()) return got.error();
   worker.stacks_pooled.store(worker.stacks.pooled(), std::memory_order_relaxed);
   fiber.machine = machine::make_fcontext(fiber.stack.top() - kHeadRoom, fiber.stack.size - kHeadRoom, &enter);
 #if defined(BELUGA_ASAN)
@@ -105,17 +111,35 @@ void set_up(Fiber& fiber) noexcept {
 #if defined(BELUGA_TSAN)
   fiber.sanitizer.tsan = __tsan_create_fiber(0);
 #endif
+  return std::nullopt;
 }
 
 Fiber& obtain(Worker& worker) {
-  if (this_thread_state.worker == &worker && worker.spare != nullptr) {
-    Fiber& fiber = *worker.spare;
-    worker.spare = static_cast<Fiber*>(fiber.next);
-    --worker.spares;
-    fiber.next = nullptr;
-    return fiber;
+  SpareFibers& others = worker.runtime.spare_fibers;
+  if (this_thread_state.worker != &worker) return others.obtain();
+  if (worker.spare == nullptr) {
+    worker.spare = others.take();
+    for (Task* f = worker.spare; f != nullptr; f = f->next) ++worker.spares;
+    if (worker.spare == nullptr) return others.obtain();
   }
-  return *new Fiber;
+  Fiber& fiber = *worker.spare;
+  worker.spare = static_cast<Fiber*>(fiber.next);
+  --worker.spares;
+  fiber.next = nullptr;
+  return fiber;
+}
+
+/// Half of what the worker keeps goes to whoever needs it, as most fibers end where they are not obtained.
+void keep_for_reuse(Worker& worker, Fiber& fiber) noexcept {
+  fiber.next = worker.spare;
+  worker.spare = &fiber;
+  if (++worker.spares < 2 * SpareFibers::kBatch) return;
+  Task* last = worker.spare;
+  for (std::size_t i = 1; i < SpareFibers::kBatch; ++i) last = last->next;
+  Fiber& batch = *worker.spare;
+  worker.spare = static_cast<Fiber*>(std::exchange(last->next, nullptr));
+  worker.spares -= SpareFibers::kBatch;
+  worker.runtime.spare_fibers.give(batch);
 }
 
 void link_alive(Worker& worker, Fiber& fiber) noexcept {
@@ -123,11 +147,61 @@ void link_alive(Worker& worker, Fiber& fiber) noexcept {
   fiber.next_alive = worker.alive;
   if (worker.alive != nullptr) worker.alive->prev_alive = &fiber;
   worker.alive = &fiber;
+  ++worker.alive_count;
+}
+
+void count_as_ended(Worker& worker, Fiber& fiber) noexcept {
+  keep_for_reuse(worker, fiber);
+  worker.fibers_ended.fetch_add(1, std::memory_order_release);
+  worker.runtime.fiber_ended();
+}
+
+void refuse(Fiber& fiber, const Error& reason) noexcept {
+  fiber.body(&reason);
+  fiber.body = nullptr;
+  fiber.context = Context();
+  count_as_ended(*fiber.home, fiber);
 }
 
 }  // namespace
 
 constinit thread_local ThreadState this_thread_state;
+
+SpareFibers::~SpareFibers() {
+  while (Fiber* fiber = take())
+    while (fiber != nullptr) delete std::exchange(fiber, static_cast<Fiber*>(fiber->next));
+}
+
+Fiber* SpareFibers::take() noexcept {
+  if (batches_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+  const std::lock_guard lock(mutex_);
+  Fiber* const batch = batches_.load(std::memory_order_relaxed);
+  if (batch != nullptr) batches_.store(batch->next_alive, std::memory_order_relaxed);
+  return batch;
+}
+
+Fiber& SpareFibers::obtain() {
+  if (batches_.load(std::memory_order_relaxed) != nullptr) {
+    const std::lock_guard lock(mutex_);
+    if (Fiber* const fiber = batches_.load(std::memory_order_relaxed)) {
+      auto* rest = static_cast<Fiber*>(std::exchange(fiber->next, nullptr));
+      if (rest != nullptr)
+        rest->next_alive = fiber->next_alive;
+      else
+        rest = fiber->next_alive;
+      batches_.store(rest, std::memory_order_relaxed);
+      return *fiber;
+    }
+  }
+  made_.fetch_add(1, std::memory_order_relaxed);
+  return *new Fiber;
+}
+
+void SpareFibers::give(Fiber& first) noexcept {
+  const std::lock_guard lock(mutex_);
+  first.next_alive = batches_.load(std::memory_order_relaxed);
+  batches_.store(&first, std::memory_order_relaxed);
+}
 
 Fiber* current_fiber() noexcept {
   return this_thread_state.fiber;
@@ -138,7 +212,7 @@ void resume(Fiber& fiber) {
   Worker& worker = *state.worker;
   Fiber& self = *worker.current;
   if (fiber.machine == nullptr) {
-    set_up(fiber);
+    if (const auto error = set_up(fiber)) return refuse(fiber, *error);
     link_alive(worker, fiber);
   }
   fiber.resumer = &self;
@@ -167,20 +241,17 @@ void Worker::release(Fiber& fiber) noexcept {
   fiber.machine = nullptr;
   (fiber.prev_alive != nullptr ? fiber.prev_alive->next_alive : alive) = fiber.next_alive;
   if (fiber.next_alive != nullptr) fiber.next_alive->prev_alive = fiber.prev_alive;
-  fiber.next = spare;
-  spare = &fiber;
-  ++spares;
-  fibers_ended.fetch_add(1, std::memory_order_release);
-  runtime.fiber_ended();
+  --alive_count;
+  count_as_ended(*this, fiber);
 }
 
-Fiber& make_fiber(Worker& worker, std::string_view name, Context context, Function<void()> body) {
+Fiber& make_fiber(Worker& worker, std::string_view name, Context context, FiberBody body) {
   Fiber& fiber = obtain(worker);
   prepare(fiber, worker, name, std::move(context), std::move(body));
   return fiber;
 }
 
-void spawn(Worker& worker, std::string_view name, Context context, Function<void()> body) {
+void spawn(Worker& worker, std::string_view name, Context context, FiberBody body) {
   make_ready(make_fiber(worker, name, std::move(context), std::move(body)));
 }
 

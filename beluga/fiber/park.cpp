@@ -1,11 +1,13 @@
 #include "beluga/fiber/internal/park.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
 
 #include "beluga/fiber/internal/context_access.hpp"
 #include "beluga/fiber/internal/runtime_impl.hpp"
+#include "beluga/fiber/internal/saturating.hpp"
 
 namespace beluga::detail {
 
@@ -210,7 +212,10 @@ Wake ParkingSpot::wait_as_thread(std::optional<TimePoint> until, bool deaf) {
         self.changed.wait(lock, [&] { return self.woken || self.time_came; });
         self.time_came = false;
       } else {
-        self.changed.wait_for(lock, limits.until - clock.now(), [&] { return self.woken; });
+        // An hour at most, because the sum that wait_for() makes must not overflow.
+        const Duration left = saturating_distance(clock.now(), limits.until);
+        self.changed.wait_for(lock, std::min<Duration>(left, std::chrono::hours(1)),
+                              [&] { return self.woken; });
       }
     }
     self.count_as_busy();

@@ -6,9 +6,12 @@
 #include <chrono>
 #include <future>
 #include <thread>
+#include <utility>
 
 #include "beluga/fiber/internal/context_access.hpp"
 #include "beluga/fiber/internal/runtime_impl.hpp"
+#include "beluga/fiber/internal/saturating.hpp"
+#include "beluga/fiber/internal/thread.hpp"
 
 namespace beluga {
 
@@ -39,6 +42,10 @@ Context& thread_context() noexcept {
 }  // namespace
 
 namespace detail {
+unsigned forks() noexcept {
+  return g_forks.load(std::memory_order_relaxed);
+}
+
 Context& current_context() noexcept {
   Fiber* const fiber = current_fiber();
   return fiber != nullptr ? fiber->context : thread_context();
@@ -60,17 +67,32 @@ void Runtime::Impl::start() {
     begin_work();  // a worker is born awake
   }
   if (manual != nullptr) detail::ManualClockAccess::follow(*manual, *this);
-  // Each thread shares ownership: one that cannot be stopped (a fiber that never returns) outlives the
-  // Runtime.
+  const auto started = attempt([&] {
+    // Each thread shares ownership: one that cannot be stopped (a fiber that never returns) outlives the
+    // Runtime.
+    for (auto& worker : workers) {
+      worker->thread = detail::start_deaf_thread("beluga-w" + std::to_string(worker->index),
+                                                 [self = shared_from_this(), w = worker.get()] {
+                                                   w->run();
+                                                   const std::lock_guard lock(self->mutex);
+                                                   w->exited.store(true);
+                                                   self->changed.notify_all();
+                                                 });
+    }
+    watchdog.start(workers, options.stall_report, options.on_stall);
+  });
+  if (started.ok()) return;
   for (auto& worker : workers) {
-    worker->thread = std::thread([self = shared_from_this(), w = worker.get()] {
-      w->run();
-      const std::lock_guard lock(self->mutex);
-      w->exited.store(true);
-      self->changed.notify_all();
-    });
+    worker->stop.store(true);
+    worker->wake_if_sleeping();
+    if (worker->thread.joinable()) worker->thread.join();
   }
-  watchdog.start(workers, options.stall_report, options.on_stall);
+  if (manual != nullptr) detail::ManualClockAccess::unfollow(*manual, *this);
+  raise(Error(ErrorCode::resource_exhausted, "the threads of the runtime could not be started (" +
+                                                 started.error().message() +
+                                                 "): ask for fewer (RuntimeOptions::workers), or raise the "
+                                                 "limit of processes (ulimit -u, or pids.max of "
+                                                 "the control group) or of memory"));
 }
 
 void Runtime::Impl::check_usable() const {
@@ -85,7 +107,7 @@ void Runtime::Impl::check_usable() const {
 }
 
 bool Runtime::Impl::in_forked_child() const noexcept {
-  return fork_generation != g_forks.load(std::memory_order_relaxed);
+  return fork_generation != detail::forks();
 }
 
 detail::Worker& Runtime::Impl::pick_worker() noexcept {
@@ -99,7 +121,13 @@ Context Runtime::Impl::enter(const Context& context) const {
   if (detail::this_thread_state.runtime == this && context.cancel_token().can_be_cancelled()) return context;
   const CancelToken own = context.cancel_token();
   const auto& token = detail::CancelAccess::state(own);
-  return context.with_cancel(detail::CancelAccess::token(detail::make_cancel_state(token, root)));
+  Context entered = context.with_cancel(detail::CancelAccess::token(detail::make_cancel_state(token, root)));
+  const Clock& theirs = Clock::current();
+  const auto deadline = entered.deadline();
+  if (!deadline || &theirs == clock) return entered;
+  // The same span of time on our clock.
+  return detail::ContextAccess::with_deadline(
+      entered, detail::saturating_add(clock->now(), detail::saturating_distance(theirs.now(), *deadline)));
 }
 
 std::size_t Runtime::Impl::fibers_alive() const noexcept {
@@ -128,20 +156,56 @@ void Runtime::Impl::time_moved(TimePoint now) noexcept {
     if (worker->next_timer.load() <= now.time_since_epoch().count()) worker->wake_if_sleeping();
 }
 
+Runtime::Impl::Admission::Admission(Impl& runtime) {
+  runtime.check_usable();
+  const detail::Worker* const own = detail::this_thread_state.worker;
+  if (own != nullptr && &own->runtime == &runtime) return;
+  counted_ = runtime.shared_from_this();
+  runtime.admitted.fetch_add(1);
+  // After the count, as shutdown() looks at the count after it has set the flag: one sees the other.
+  if (!runtime.closing.load()) return;
+  leave();
+  runtime.check_usable();
+}
+
+Runtime::Impl::Admission::~Admission() {
+  leave();
+}
+
+void Runtime::Impl::Admission::leave() noexcept {
+  const auto runtime = std::exchange(counted_, nullptr);
+  if (!runtime || runtime->admitted.fetch_sub(1) != 1 || !runtime->closing.load()) return;
+  const std::lock_guard lock(runtime->mutex);
+  runtime->changed.notify_all();
+}
+
 ShutdownReport Runtime::Impl::shutdown(Duration grace) {
-  using Steady = std::chrono::steady_clock;
-  ShutdownReport report;
-  if (stopped.exchange(true)) return report;
-  const auto deadline = Steady::now() + grace;
+  std::unique_lock lock(mutex);
+  if (!std::exchange(shutdown_called, true)) {
+    lock.unlock();
+    ShutdownReport made = stop(grace);
+    lock.lock();
+    report = std::move(made);
+    changed.notify_all();
+  }
+  changed.wait(lock, [&] { return report.has_value(); });
+  return *report;
+}
+
+ShutdownReport Runtime::Impl::stop(Duration grace) {
+  ShutdownReport unfinished;
+  const TimePoint deadline = detail::saturating_add(std::chrono::steady_clock::now(), grace);
   closing.store(true);
   root->cancel(Error(ErrorCode::cancelled, "runtime is shutting down"));
 
   for (auto& worker : workers) worker->post(worker->shutdown_order);
   {
     std::unique_lock lock(mutex);
-    changed.wait_until(lock, deadline, [&] { return fibers_alive() == 0; });
+    // In this order: what is admitted is counted among the living before it leaves.
+    changed.wait_until(lock, deadline, [&] { return admitted.load() == 0 && fibers_alive() == 0; });
+    changed.wait(lock, [&] { return admitted.load() == 0; });  // a matter of instructions
   }
-  report.blocking = pool->stop(deadline);
+  unfinished.blocking = pool->stop(deadline);
   if (fibers_alive() != 0) {
     struct Names {
       std::mutex mutex;
@@ -172,7 +236,7 @@ ShutdownReport Runtime::Impl::shutdown(Duration grace) {
       }
     }
     const std::lock_guard lock(names->mutex);
-    report.fibers = names->names;
+    unfinished.fibers = names->names;
   }
 
   for (auto& worker : workers) {
@@ -184,7 +248,7 @@ ShutdownReport Runtime::Impl::shutdown(Duration grace) {
     const auto all_out = [&] {
       return std::all_of(workers.begin(), workers.end(), [](const auto& w) { return w->exited.load(); });
     };
-    if (report.fibers.empty())
+    if (unfinished.fibers.empty())
       changed.wait(lock, all_out);
     else
       changed.wait_for(lock, std::chrono::milliseconds(50), all_out);
@@ -197,7 +261,7 @@ ShutdownReport Runtime::Impl::shutdown(Duration grace) {
   }
   watchdog.stop();
   if (manual != nullptr) detail::ManualClockAccess::unfollow(*manual, *this);
-  return report;
+  return unfinished;
 }
 
 Runtime::Runtime(RuntimeOptions options) : impl_(std::make_shared<Impl>(options)) {
@@ -234,7 +298,9 @@ bool Runtime::on_fiber() noexcept {
 ShutdownReport Runtime::shutdown(Duration grace) {
   if (detail::this_thread_state.runtime == impl_.get())
     raise(Error(ErrorCode::failed_precondition, "a runtime cannot be shut down from one of its own threads"));
-  return impl_->shutdown(grace);
+  if (impl_->in_forked_child()) impl_->check_usable();
+  const auto impl = impl_;  // whoever called first may destroy this object as soon as it returns
+  return impl->shutdown(grace);
 }
 
 RuntimeStats Runtime::stats() const {
@@ -260,21 +326,23 @@ Clock& Clock::current() noexcept {
 }
 
 void Runtime::run_and_wait(Function<void()> body) {
-  impl_->check_usable();
-  Context context = detail::current_context();
   struct Frame {
     Function<void()>& body;
-    std::optional<Error> error;
+    std::optional<detail::Failure> failure;
     detail::ParkingSpot done;
   } frame{body, std::nullopt, {}};
-  detail::spawn(impl_->pick_worker(), "run", impl_->enter(context), [&frame] {
-    if (auto result = attempt(frame.body); !result.ok()) frame.error = result.error();
-    frame.done.notify();
-  });
+  {
+    const Impl::Admission admission(*impl_);
+    detail::spawn(
+        impl_->pick_worker(), "run", impl_->enter(detail::current_context()), [&frame](const Error* refused) {
+          frame.failure = refused != nullptr ? detail::Failure{*refused} : detail::failure_of(frame.body);
+          frame.done.notify();
+        });
+  }
   // The body refers to the caller's frame, so that it is waited for whatever happens; it is cancelled with
   // the caller.
   frame.done.wait_uninterrupted();
-  if (frame.error) raise(*std::move(frame.error));
+  if (frame.failure) detail::rethrow(*std::move(frame.failure));
 }
 
 void sleep_until(TimePoint time) {
@@ -283,8 +351,7 @@ void sleep_until(TimePoint time) {
 }
 
 void sleep_for(Duration duration) {
-  const TimePoint now = Clock::current().now();
-  sleep_until(duration > TimePoint::max() - now ? TimePoint::max() : now + duration);
+  sleep_until(detail::saturating_add(Clock::current().now(), duration));
 }
 
 }  // namespace beluga

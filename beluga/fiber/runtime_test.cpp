@@ -2,10 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,7 +19,10 @@
 
 #include "beluga/fiber/internal/park.hpp"
 #include "beluga/fiber/internal/reactor.hpp"
+#include "beluga/fiber/internal/runtime_impl.hpp"
+#include "beluga/fiber/internal/sanitizer.hpp"
 #include "beluga/fiber/scope.hpp"
+#include "beluga/fiber/stream.hpp"
 
 namespace beluga {
 namespace {
@@ -189,6 +197,80 @@ TEST(Runtime, UseAfterForkIsAClearError) {
   EXPECT_EQ(status, 0);
 }
 
+/// What `f` returns in a forked child; -1 when it does not end.
+template <class F>
+int in_forked_child(F f) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(20);
+    ::_exit(f());
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(Runtime, StreamsAndScopesDoNotHangInAForkedChild) {
+  Runtime runtime{{.workers = 1}};
+  std::optional<Stream<int>> stream = runtime.run([] {
+    return Stream<int>::generate([](Yield<int>& yield) {
+      for (int i = 0;; ++i) yield(i);
+    });
+  });
+  stream->next();
+  EXPECT_EQ(0, in_forked_child([&] {
+              const auto pulled = attempt([&] { stream->next(); });
+              return !pulled.ok() && pulled.error().code() == ErrorCode::failed_precondition ? 0 : 1;
+            }));
+  EXPECT_EQ(0, in_forked_child([&] {
+              stream.reset();
+              return 0;
+            }));
+  std::optional<Scope> scope(std::in_place);
+  scope->spawn("sleeper", [] { sleep_for(1h); });
+  EXPECT_EQ(0, in_forked_child([&] {
+              const auto joined = attempt([&] { scope->join(); });
+              scope.reset();
+              return !joined.ok() && joined.error().code() == ErrorCode::failed_precondition ? 0 : 1;
+            }));
+}
+
+TEST(Runtime, ThreadsThatCannotBeStartedAreAnErrorAndLeaveNothingBehind) {
+  if (detail::kSanitized) GTEST_SKIP() << "a sanitizer needs the address space";
+  EXPECT_EQ(
+      0, in_forked_child([] {
+        long pages = 0;
+        std::ifstream("/proc/self/statm") >> pages;
+        rlimit limit{};
+        ::getrlimit(RLIMIT_AS, &limit);
+        limit.rlim_cur = static_cast<rlim_t>(pages) * 4096 + (rlim_t{64} << 20);
+        ::setrlimit(RLIMIT_AS, &limit);
+        const auto made = attempt([] { const Runtime many{{.workers = 200}}; });
+        if (made.ok() || made.error().code() != ErrorCode::resource_exhausted) return 1;
+        long threads = 0;
+        for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/task"))
+          ++threads;
+        return threads == 1 ? 0 : 2;
+      }));
+}
+
+TEST(Runtime, ItsThreadsHaveNamesAndAreDeafToSignalsOfTheProcess) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    char name[16] = {};
+    ::pthread_getname_np(::pthread_self(), name, sizeof name);
+    EXPECT_STREQ(name, "beluga-w0");
+    sigset_t blocked;
+    ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+    EXPECT_EQ(::sigismember(&blocked, SIGTERM), 1);
+    EXPECT_EQ(::sigismember(&blocked, SIGCHLD), 1);
+    EXPECT_EQ(::sigismember(&blocked, SIGSEGV), 0);
+  });
+  sigset_t blocked;
+  ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+  EXPECT_EQ(::sigismember(&blocked, SIGTERM), 0);
+}
+
 TEST(Runtime, MayBeDestroyedInAForkedChild) {
   auto runtime = std::make_unique<Runtime>(RuntimeOptions{.workers = 1});
   const pid_t child = ::fork();
@@ -234,6 +316,33 @@ TEST(Runtime, AWaitingFiberIsNoStall) {
     quiet = !g_stall_seen;
   }
   EXPECT_TRUE(quiet);
+}
+
+TEST(Runtime, FibersStartedFromOtherThreadsAreUsedAgain) {
+  Runtime runtime{{.workers = 2}};
+  const auto use = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      runtime.run([] {});
+      auto stream = runtime.run([] { return Stream<int>::generate([](Yield<int>& yield) { yield(1); }); });
+      EXPECT_EQ(*stream.next(), 1);
+    }
+  };
+  use(1000);
+  const std::size_t made = runtime.impl().spare_fibers.made();
+  use(5000);
+  EXPECT_LT(runtime.impl().spare_fibers.made() - made, 200U);
+  // As many at once as ever, from a fiber: those that were handed over come back.
+  const auto burst = [&] {
+    runtime.run([] {
+      Scope scope;
+      for (int i = 0; i < 1000; ++i) scope.spawn("child", [] {});
+      scope.join();
+    });
+  };
+  burst();
+  const std::size_t most = runtime.impl().spare_fibers.made();
+  for (int i = 0; i < 20; ++i) burst();
+  EXPECT_LT(runtime.impl().spare_fibers.made() - most, 1000U);
 }
 
 TEST(Runtime, ComesAndGoesManyTimes) {

@@ -1,5 +1,6 @@
 #include "beluga/fiber/scope.hpp"
 
+#include <atomic>
 #include <string>
 
 #include "beluga/fiber/internal/context_access.hpp"
@@ -13,15 +14,22 @@ struct Scope::State {
   explicit State(OnFailure f, unsigned limit) : on_failure(f) {
     if (limit > 0) slots.emplace(limit);
   }
-  void ended(std::optional<Error> error) noexcept {
-    if (error) {
+  void ended(const std::optional<detail::Failure>& failure) noexcept {
+    if (failure) {
       {
         const std::lock_guard lock(mutex);
-        if (!first_error) first_error = error;
+        if (!first_failure) first_failure = failure;
       }
       // After it is recorded, so that a sibling's Error{cancelled} cannot come first.
-      if (on_failure == OnFailure::cancel_siblings) cancel->cancel(*error);
+      if (on_failure == OnFailure::cancel_siblings) cancel->cancel(failure->error);
     }
+    leave();
+  }
+  bool in_forked_child() const noexcept {
+    const unsigned then = forks.load(std::memory_order_relaxed);
+    return then != kNoChildren && then != detail::forks();
+  }
+  void leave() noexcept {
     if (slots) slots->release();
     const std::lock_guard lock(mutex);
     if (--active == 0) joiners.wake_all();
@@ -32,9 +40,11 @@ struct Scope::State {
       detail::CancelAccess::state(Context::current().cancel_token());
   const std::shared_ptr<detail::CancelState> cancel = detail::make_cancel_state(parent, nullptr);
   std::optional<Semaphore> slots;
+  static constexpr unsigned kNoChildren = ~0U;
+  std::atomic<unsigned> forks{kNoChildren};  ///< detail::forks() when the last child was started
   std::mutex mutex;
   std::size_t active = 0;
-  std::optional<Error> first_error;
+  std::optional<detail::Failure> first_failure;
   detail::WaitList<> joiners;
 };
 
@@ -42,6 +52,8 @@ Scope::Scope(OnFailure on_failure, unsigned limit) : state_(std::make_shared<Sta
 
 Scope::~Scope() {
   State& state = *state_;
+  // In a forked child there is nobody to wait for, and a lock may be held by a thread that is not here.
+  if (state.in_forked_child()) return;
   std::unique_lock lock(state.mutex);
   if (state.active == 0) return;
   lock.unlock();
@@ -57,38 +69,53 @@ Scope::~Scope() {
   }
 }
 
-void Scope::start(std::string_view name, Function<std::optional<Error>()> body) {
+void Scope::start(std::string_view name, Body body) {
   State& state = *state_;
   Runtime::Impl& runtime = Runtime::current().impl();
   runtime.check_usable();
-  if (state.slots) state.slots->acquire();
+  // What is taken here for the child is given back when it cannot be started.
+  struct Place {
+    explicit Place(State& s) : state(s) {
+      if (state.slots) state.slots->acquire();
+      const std::lock_guard lock(state.mutex);
+      ++state.active;
+    }
+    ~Place() {
+      if (!taken) state.leave();
+    }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    State& state;
+    bool taken = false;
+  } place(state);
   const Context& caller = detail::current_context();
   const CancelToken own_token = caller.cancel_token();
   const auto& own = detail::CancelAccess::state(own_token);
   auto token =
       own == nullptr || own == state.parent ? state.cancel : detail::make_cancel_state(own, state.cancel);
   Context context = runtime.enter(caller.with_cancel(detail::CancelAccess::token(std::move(token))));
-  {
-    const std::lock_guard lock(state.mutex);
-    ++state.active;
-  }
+  state.forks.store(detail::forks(), std::memory_order_relaxed);
+  const Runtime::Impl::Admission admission(runtime);  // the wait for a slot may have been long
   detail::spawn(runtime.pick_worker(), name, std::move(context),
-                [shared = state_, body = std::move(body)]() mutable {
-                  auto error = body();
+                [shared = state_, body = std::move(body)](const Error* refused) mutable {
+                  const auto failure = body(refused);
                   body = nullptr;  // what the body owns is gone before the scope is told
-                  shared->ended(std::move(error));
+                  shared->ended(failure);
                 });
+  place.taken = true;
 }
 
 void Scope::join() {
   State& state = *state_;
+  if (state.in_forked_child())
+    raise(Error(ErrorCode::failed_precondition, "the children of this scope were started before fork()"));
   std::unique_lock lock(state.mutex);
   while (state.active != 0) {
     detail::WaitNode node;
     state.joiners.push(node);
     detail::wait_in(state.joiners, node, lock);
   }
-  if (state.first_error) raise(*state.first_error);
+  if (state.first_failure) detail::rethrow(*state.first_failure);
 }
 
 void Scope::cancel(Error cause) noexcept {

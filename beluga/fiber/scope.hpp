@@ -41,7 +41,10 @@ class Scope {
   Future<T> spawn(std::string_view name, F f) {
     Promise<T> promise;
     Future<T> future = promise.future();
-    start(name, [f = std::move(f), promise = std::move(promise)]() mutable { return promise.set_from(f); });
+    start(name, [f = std::move(f), promise = std::move(promise)](const Error* refused) mutable {
+      refused != nullptr ? promise.fail(*refused) : promise.set_from(f);
+      return promise.state_->failure();
+    });
     return future;
   }
 
@@ -51,8 +54,9 @@ class Scope {
   CancelToken cancel_token() const noexcept;
 
  private:
-  /// The body returns its error, if any.
-  void start(std::string_view name, Function<std::optional<Error>()> body);
+  /// The body returns how it failed, if it did; `refused`: why it is called without a fiber.
+  using Body = Function<std::optional<detail::Failure>(const Error* refused)>;
+  void start(std::string_view name, Body body);
   struct State;
   std::shared_ptr<State> state_;
 };

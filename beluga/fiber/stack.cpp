@@ -58,10 +58,15 @@ std::atomic<std::size_t>& guard_limit() noexcept {
   return limit;
 }
 
-void* map(std::size_t size) {
+void* try_map(std::size_t size) noexcept {
   void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  if (memory == MAP_FAILED) {
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+
+void* map(std::size_t size) {
+  void* const memory = try_map(size);
+  if (memory == nullptr) {
     raise(Error(ErrorCode::resource_exhausted,
                 std::string("no memory for a fiber's stack (") + std::strerror(errno) +
                     "): raise vm.max_map_count or the memory limit, or run fewer fibers at once"));
@@ -112,28 +117,33 @@ Stack StackPool::take() {
     free_.pop_back();
     return stack;
   }
+  if (free_.capacity() <= made_) free_.reserve(2 * made_ + 16);  // so that give() cannot fail
   Stack stack;
-  if (g_guarded.fetch_add(1, std::memory_order_relaxed) < guard_limit().load(std::memory_order_relaxed)) {
+  if (g_guarded.fetch_add(1, std::memory_order_relaxed) < guard_limit().load(std::memory_order_relaxed))
     stack = map_guarded();
-  } else {
+  if (!stack.guarded) {
     g_guarded.fetch_sub(1, std::memory_order_relaxed);
     stack = cut_from_slab();
   }
+  ++made_;
   stack.valgrind_id = VALGRIND_STACK_REGISTER(stack.base, stack.top());
   return stack;
 }
 
-Stack StackPool::map_guarded() {
-  auto* const memory = static_cast<std::byte*>(map(size_ + kGuardSize));
-  if (::mprotect(memory, kGuardSize, PROT_NONE) == 0) return Stack{memory + kGuardSize, size_, true, 0};
-  // Out of mappings before the limit: others use them too.
+/// A stack without a base when the system has no more mappings: others use them too, and a slab takes only
+/// one.
+Stack StackPool::map_guarded() noexcept {
+  void* const memory = try_map(size_ + kGuardSize);
+  if (memory == nullptr) return {};
+  auto* const base = static_cast<std::byte*>(memory);
+  if (::mprotect(base, kGuardSize, PROT_NONE) == 0) return Stack{base + kGuardSize, size_, true, 0};
   ::munmap(memory, size_ + kGuardSize);
-  g_guarded.fetch_sub(1, std::memory_order_relaxed);
-  return cut_from_slab();
+  return {};
 }
 
 Stack StackPool::cut_from_slab() {
   if (slabs_.empty() || slabs_.back().used == kSlabStacks) {
+    if (slabs_.size() == slabs_.capacity()) slabs_.reserve(2 * slabs_.size() + 1);
     auto* const memory = static_cast<std::byte*>(map(kSlabStacks * size_));
     // A huge page would make every stack in it resident.
     ::madvise(memory, kSlabStacks * size_, MADV_NOHUGEPAGE);

@@ -12,6 +12,7 @@
 #include "beluga/fiber/internal/sanitizer.hpp"
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/fiber/scope.hpp"
+#include "beluga/fiber/stream.hpp"
 
 namespace beluga {
 namespace {
@@ -119,6 +120,63 @@ TEST(Stack, ShallowUseKeepsItsPagesWarm) {
   std::memset(stack.top() - 8192, 1, 8192);
   pool.give(stack);
   EXPECT_GE(resident(stack), 8192u);
+}
+
+// Two such stacks may be had in an address space of 47 bits, a fourth never.
+constexpr std::size_t kHuge = std::size_t{1} << 45;
+
+TEST(Stack, OneTooManyIsAnErrorOfItsFiberAndOfNobodyElse) {
+  Runtime runtime{{.workers = 1, .stack_size = kHuge}};
+  const auto refused = runtime.run([] {
+    Scope scope(Scope::OnFailure::keep_going);
+    std::vector<Future<int>> children;
+    for (int i = 0; i < 8; ++i) {
+      children.push_back(scope.spawn("child", [i] {
+        for (int n = 0; n < 3; ++n) yield_now();  // so that all are alive at once
+        return i;
+      }));
+    }
+    int refusals = 0;
+    for (int i = 0; i < 8; ++i) {
+      const auto got = attempt([&] { return children[static_cast<std::size_t>(i)].get(); });
+      if (got.ok()) {
+        EXPECT_EQ(*got, i);
+        continue;
+      }
+      EXPECT_EQ(got.error().code(), ErrorCode::resource_exhausted);
+      ++refusals;
+    }
+    EXPECT_EQ(attempt([&] { scope.join(); }).error().code(), ErrorCode::resource_exhausted);
+    return refusals;
+  });
+  EXPECT_GE(refused, 4);
+  EXPECT_EQ(runtime.run([] { return 5; }), 5);  // the runtime goes on
+  EXPECT_TRUE(runtime.shutdown(std::chrono::seconds(10)).clean());
+}
+
+TEST(Stack, WithoutAStackRunAndStreamsFail) {
+  Runtime runtime{{.workers = 1, .stack_size = std::size_t{1} << 47}};
+  const auto run = attempt([&] { runtime.run([] {}); });
+  ASSERT_FALSE(run.ok());
+  EXPECT_EQ(run.error().code(), ErrorCode::resource_exhausted);
+
+  Runtime narrow{{.workers = 1, .stack_size = kHuge}};
+  narrow.run([] {
+    std::vector<Stream<int>> streams;
+    int refused = 0;
+    for (int i = 0; i < 8; ++i) {
+      streams.push_back(Stream<int>::generate([](Yield<int>& yield) {
+        yield(1);
+        yield(2);
+      }));
+      const auto got = attempt([&] { return *streams.back().next(); });
+      if (got.ok()) continue;
+      EXPECT_EQ(got.error().code(), ErrorCode::resource_exhausted);
+      EXPECT_EQ(streams.back().next(), nullptr);
+      ++refused;
+    }
+    EXPECT_GE(refused, 4);
+  });
 }
 
 TEST(Stack, StacksBeyondTheLimitHaveNoGuardAndStillWork) {

@@ -76,9 +76,9 @@ struct GeneratorCore::Impl : std::enable_shared_from_this<Impl> {
   bool here() const noexcept {
     return this_thread_state.worker == &home && this_thread_state.fiber != nullptr;
   }
-  void start();
+  void start(const Runtime::Impl::Admission&);
   void resume_or_enqueue();
-  void run_body() noexcept;
+  void run_body(const Error* refused) noexcept;
   static void on_shutdown(Fiber& fiber) noexcept;
 
   GeneratorCore& core;
@@ -92,7 +92,7 @@ struct GeneratorCore::Impl : std::enable_shared_from_this<Impl> {
   Fiber* fiber = nullptr;
   // Written by the side whose turn it is; `state` hands the turn over.
   void* element = nullptr;
-  std::optional<Error> error;
+  std::optional<Failure> failure;
   bool direct = false;  ///< the puller is below the body on this worker: yield returns to it by a switch
   std::atomic<State> state{State::idle};
   std::atomic<bool> stopping{false};
@@ -119,10 +119,13 @@ GeneratorCore::GeneratorCore(Function<void(GeneratorCore&)> body, const ElementT
                              std::string_view name)
     : impl_(std::make_shared<Impl>(*this, std::move(body), type, name)) {}
 
-void GeneratorCore::Impl::run_body() noexcept {
-  auto result = attempt([this] { body(core); });
-  body = nullptr;  // what it owns goes away on its home worker, before the stream ends
-  if (!result.ok()) error = result.error();
+void GeneratorCore::Impl::run_body(const Error* refused) noexcept {
+  if (refused != nullptr) {
+    failure = Failure{*refused};  // the body goes away with the stream: here nothing may wait
+  } else {
+    failure = failure_of([this] { body(core); });
+    body = nullptr;  // what it owns goes away on its home worker, before the stream ends
+  }
   element = nullptr;
   // A puller on this worker is returned to by the end of the fiber. One elsewhere may drop *this once it sees
   // `done`.
@@ -142,9 +145,8 @@ void GeneratorCore::Impl::on_shutdown(Fiber& fiber) noexcept {
   }
 }
 
-void GeneratorCore::Impl::start() {
-  runtime->check_usable();
-  fiber = &make_fiber(home, name, context, [this] { run_body(); });
+void GeneratorCore::Impl::start(const Runtime::Impl::Admission&) {
+  fiber = &make_fiber(home, name, context, [this](const Error* refused) { run_body(refused); });
   fiber->on_shutdown = &on_shutdown;
   fiber->owner = this;
 }
@@ -162,6 +164,7 @@ void GeneratorCore::Impl::resume_or_enqueue() {
 
 void* GeneratorCore::next() {
   Impl& self = *impl_;
+  if (self.runtime->in_forked_child()) self.runtime->check_usable();
   if (self.holding) {
     self.ring->pop();
     self.holding = false;
@@ -182,14 +185,16 @@ void* GeneratorCore::next() {
         if (!self.state.compare_exchange_strong(seen, State::idle, std::memory_order_acq_rel)) continue;
         return element;
       }
-      case State::idle:
-        if (self.fiber == nullptr) self.start();
+      case State::idle: {
         if (!self.here() && self.type != nullptr && !self.ring)
           self.ring = std::make_unique<ElementRing>(*self.type);
+        std::optional<Runtime::Impl::Admission> admission;
+        if (self.fiber == nullptr) self.start(admission.emplace(*self.runtime));
         if (!self.here()) self.demand.store(true, std::memory_order_relaxed);
         if (self.state.compare_exchange_strong(seen, State::running, std::memory_order_acq_rel))
           self.resume_or_enqueue();
         continue;
+      }
       case State::running:
         if (!self.here()) self.demand.store(true, std::memory_order_relaxed);
         if (const Wake wake = self.pulled.wait(); wake != Wake::notified) {
@@ -198,7 +203,7 @@ void* GeneratorCore::next() {
         }
         continue;
       case State::done:
-        if (self.error) raise(*std::exchange(self.error, std::nullopt));
+        if (self.failure) rethrow(*std::exchange(self.failure, std::nullopt));
         return nullptr;
     }
   }
@@ -237,6 +242,11 @@ void GeneratorCore::cancel() noexcept {
 GeneratorCore::~GeneratorCore() {
   Impl& self = *impl_;
   if (self.fiber == nullptr) return;  // never pulled
+  if (self.runtime->in_forked_child()) {
+    // The thread that could unwind the body does not exist here.
+    static_cast<void>(new std::shared_ptr<Impl>(impl_));
+    return;
+  }
   self.stopping.store(true, std::memory_order_release);
   self.cancel_state->cancel(Error(ErrorCode::cancelled, "the stream was destroyed"));
   for (;;) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 
+#include "beluga/fiber/internal/thread.hpp"
 #include "beluga/fiber/internal/worker.hpp"
 
 namespace beluga::detail {
@@ -57,7 +58,7 @@ void Watchdog::start(const std::vector<std::unique_ptr<Worker>>& workers, Durati
   limit_ = limit;
   on_stall_ = on_stall != nullptr ? on_stall : &print_stall;
   for (const auto& worker : workers) watched_.push_back({.worker = worker.get()});
-  thread_ = std::thread([this] { run(); });
+  thread_ = start_deaf_thread("beluga-watchdog", [this] { run(); });
 }
 
 void Watchdog::stop() noexcept {

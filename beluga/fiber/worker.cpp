@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <new>
 #include <utility>
@@ -52,7 +53,11 @@ void TimerHeap::sift_down(Timer& timer, std::size_t index) noexcept {
   place(timer, index);
 }
 
-void TimerHeap::add(Timer& timer) {
+void TimerHeap::reserve(std::size_t most) {
+  if (most > heap_.capacity()) heap_.reserve(std::max(most, 2 * heap_.capacity()));
+}
+
+void TimerHeap::add(Timer& timer) noexcept {
   heap_.push_back(&timer);
   sift_up(timer, heap_.size() - 1);
 }

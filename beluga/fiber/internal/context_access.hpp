@@ -25,6 +25,8 @@ namespace detail {
 struct ContextAccess {
   using Node = Context::Node;
   static const Node* node(const Context& context) noexcept { return context.node_.get(); }
+  /// Replaces the deadline, even by a later one.
+  static Context with_deadline(const Context& context, TimePoint deadline);
   static CancelState* cancel_state(const Context& context) noexcept {
     return context.node_ ? CancelAccess::state(context.node_->token).get() : nullptr;
   }

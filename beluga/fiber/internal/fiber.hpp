@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -62,6 +63,11 @@ class FiberName {
   std::atomic<std::uint64_t> words_[kWords] = {};
 };
 
+/// What a fiber does; must not throw. Called once, with null on the fiber's own stack; or, when the fiber
+/// cannot be started, with the reason on whatever stack meets it: then it must only pass that on, and not
+/// wait.
+using FiberBody = Function<void(const Error* refused)>;
+
 struct Fiber : Task, Waiter {
   /// The state of the C++ runtime that follows a stack: what __cxa_get_globals() points to (Itanium C++
   /// ABI 2.2.2).
@@ -81,7 +87,7 @@ struct Fiber : Task, Waiter {
   void (*on_shutdown)(Fiber&) noexcept =
       nullptr;  ///< for fibers suspended outside a ParkingSpot (generators)
   void* owner = nullptr;
-  Function<void()> body;
+  FiberBody body;
   FiberName name;
   Fiber* prev_alive = nullptr;
   Fiber* next_alive = nullptr;
@@ -89,17 +95,43 @@ struct Fiber : Task, Waiter {
   bool started = false;
 };
 
-/// Runs `fiber` on top of the caller until it suspends or ends. On its home worker only.
+/// Finished fibers that no worker needs at once, for whoever starts the next: most fibers end on another
+/// thread than the one that started them. Their memory stays until the runtime ends, so that the watchdog may
+/// look at a fiber that has just gone.
+class SpareFibers {
+ public:
+  static constexpr std::size_t kBatch = 64;
+
+  SpareFibers() = default;
+  ~SpareFibers();
+  SpareFibers(const SpareFibers&) = delete;
+  SpareFibers& operator=(const SpareFibers&) = delete;
+  /// A spare one or a new one.
+  Fiber& obtain();
+  /// `first`: kBatch fibers, linked by `next`.
+  void give(Fiber& first) noexcept;
+  /// Fibers linked by `next`, kBatch at most; null when there are none.
+  Fiber* take() noexcept;
+  /// Made so far.
+  std::size_t made() const noexcept { return made_.load(std::memory_order_relaxed); }
+
+ private:
+  std::mutex mutex_;
+  std::atomic<Fiber*> batches_{nullptr};  ///< linked by `next_alive`; written under the lock
+  std::atomic<std::size_t> made_{0};
+};
+
+/// Runs `fiber` on top of the caller until it suspends, ends or is refused. On its home worker only.
 void resume(Fiber& fiber);
 /// Goes back to whoever resumed the calling fiber.
 void suspend();
 /// The calling fiber, or null.
 Fiber* current_fiber() noexcept;
 
-/// Starts `body` as a fiber on `worker`. Any thread. The body must not throw.
-void spawn(Worker& worker, std::string_view name, Context context, Function<void()> body);
+/// Starts `body` as a fiber on `worker`. Any thread.
+void spawn(Worker& worker, std::string_view name, Context context, FiberBody body);
 /// As spawn(), but not made ready: the caller resumes it. Call on `worker`.
-Fiber& make_fiber(Worker& worker, std::string_view name, Context context, Function<void()> body);
+Fiber& make_fiber(Worker& worker, std::string_view name, Context context, FiberBody body);
 /// Makes a suspended fiber ready. Any thread.
 void make_ready(Fiber& fiber) noexcept;
 /// Ends a wait that the caller has won at the spot.

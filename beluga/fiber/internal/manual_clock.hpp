@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <mutex>
-#include <vector>
 
 #include "beluga/fiber/clock.hpp"
 
@@ -20,12 +19,16 @@ class ClockFollower {
   virtual TimePoint next_timer() const noexcept = 0;
   virtual void time_moved(TimePoint now) noexcept = 0;
 
+  // Links of the clock's list.
+  ClockFollower* prev_follower = nullptr;
+  ClockFollower* next_follower = nullptr;
+
  protected:
   ~ClockFollower() = default;
 };
 
 struct ManualClockAccess {
-  static void follow(ManualClock& clock, ClockFollower& follower);
+  static void follow(ManualClock& clock, ClockFollower& follower) noexcept;
   static void unfollow(ManualClock& clock, ClockFollower& follower) noexcept;
   /// Called by a follower that has just become idle: jumps when all are.
   static void jump_if_idle(ManualClock& clock) noexcept;
@@ -40,7 +43,7 @@ struct ManualClock::State {
   const Mode mode;
   std::atomic<Duration::rep> now;
   std::mutex mutex;
-  std::vector<detail::ClockFollower*> followers;
+  detail::ClockFollower* followers = nullptr;  ///< linked: following cannot fail
 };
 
 }  // namespace beluga

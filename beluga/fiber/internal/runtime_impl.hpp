@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "beluga/fiber/internal/cancel_state.hpp"
@@ -16,11 +17,33 @@
 
 namespace beluga {
 
+namespace detail {
+/// Forks that lie between this process and the one that started its first runtime.
+unsigned forks() noexcept;
+}  // namespace detail
+
 struct Runtime::Impl final : std::enable_shared_from_this<Runtime::Impl>, detail::ClockFollower {
   explicit Impl(const RuntimeOptions& options);
   ~Impl();
 
+  /// Leave to start fibers and hand them to a worker. Held from before the check until they have been posted,
+  /// so that a shutdown that has begun either refuses them or waits for them.
+  class Admission {
+   public:
+    /// Throws Error{failed_precondition} after shutdown or in a forked child.
+    explicit Admission(Impl& runtime);
+    ~Admission();
+    Admission(const Admission&) = delete;
+    Admission& operator=(const Admission&) = delete;
+
+   private:
+    void leave() noexcept;
+    std::shared_ptr<Impl>
+        counted_;  ///< null on a worker of the runtime, which looks at its own queue before it ends
+  };
+
   void start();
+  /// A second call waits for the first and returns its report.
   ShutdownReport shutdown(Duration grace);
   /// Throws Error{failed_precondition} after shutdown or in a forked child.
   void check_usable() const;
@@ -50,15 +73,21 @@ struct Runtime::Impl final : std::enable_shared_from_this<Runtime::Impl>, detail
   bool jumping = false;
   const unsigned fork_generation;
   std::atomic<long> busy{0};
+  detail::SpareFibers spare_fibers;
   std::vector<std::unique_ptr<detail::Worker>> workers;
   std::atomic<unsigned> next_worker{0};
   detail::Watchdog watchdog;
   std::shared_ptr<detail::Pool> pool;
   std::shared_ptr<detail::CancelState> root = std::make_shared<detail::CancelState>();
   std::atomic<bool> closing{false};
-  std::atomic<bool> stopped{false};
+  std::atomic<std::size_t> admitted{0};
   std::mutex mutex;
-  std::condition_variable changed;  ///< a fiber or pool job ended while closing
+  std::condition_variable changed;  ///< a fiber or pool job ended while closing, or the report is there
+  bool shutdown_called = false;
+  std::optional<ShutdownReport> report;
+
+ private:
+  ShutdownReport stop(Duration grace);
 };
 
 }  // namespace beluga

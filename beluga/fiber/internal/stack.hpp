@@ -48,9 +48,10 @@ class StackPool {
     std::byte* base;
     std::size_t used;  ///< stacks handed out so far
   };
-  Stack map_guarded();
+  Stack map_guarded() noexcept;
   Stack cut_from_slab();
   std::size_t size_;
+  std::size_t made_ = 0;
   std::vector<Stack> free_;
   std::vector<Slab> slabs_;
 };

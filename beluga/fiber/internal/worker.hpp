@@ -36,7 +36,9 @@ class TimerHeap {
   TimerHeap& operator=(const TimerHeap&) = delete;
   bool empty() const noexcept { return heap_.empty(); }
   TimePoint next() const noexcept { return heap_.empty() ? TimePoint::max() : heap_.front()->when; }
-  void add(Timer& timer);
+  /// Makes room, so that add() cannot fail: a wait that has been published cannot be taken back.
+  void reserve(std::size_t most);
+  void add(Timer& timer) noexcept;
   void remove(Timer& timer) noexcept;
   Timer* pop_due(TimePoint now) noexcept;
 
@@ -75,7 +77,8 @@ struct Worker {
   Fiber* current = &main;
   Fiber::EhGlobals* eh = nullptr;  ///< this thread's
   Fiber* alive = nullptr;
-  Fiber* spare = nullptr;  ///< finished fibers for reuse
+  std::size_t alive_count = 0;
+  Fiber* spare = nullptr;  ///< finished fibers for reuse, linked by `next`
   std::size_t spares = 0;
   std::vector<std::shared_ptr<void>> slots;
   bool shutting_down = false;
