@@ -91,7 +91,7 @@ void StreamedTokenPulled(benchmark::State& state) {
         for (const std::string& buffer : buffers) {
           events.push(buffer);
           while (const SseEvent* event = events.next())
-            for (ChatChunk* chunk : parser.event(event->type, event->data)) yield(*chunk);
+            for (ChatChunk* chunk : parser.event(event->type, event->data)) yield(std::move(*chunk));
         }
     });
     for (int i = 0; i < 100; ++i) chunks.next();

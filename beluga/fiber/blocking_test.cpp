@@ -160,8 +160,10 @@ TEST(Blocking, AQueuedCallOfACancelledCallerNeverRuns) {
     scope.spawn("first", [&] { blocking([&] { release.get_future().wait(); }); });
     while (Runtime::current().stats().blocking_running == 0) yield_now();
     const CancelSource source;
-    const ContextScope context(Context::current().with_cancel(source.token()));
-    const auto second = scope.spawn("second", [&] { blocking([&] { ran = true; }); });
+    const auto second = scope.spawn("second", [&] {
+      const ContextScope context(Context::current().with_cancel(source.token()));
+      blocking([&] { ran = true; });
+    });
     while (Runtime::current().stats().blocking_queued == 0) yield_now();
     source.cancel();
     while (!second.ready()) yield_now();

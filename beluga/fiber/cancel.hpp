@@ -3,7 +3,8 @@
 ///
 /// A `CancelSource` owns the switch, `CancelToken`s observe it. Cancelling a source cancels every source made
 /// from its token. The first cause wins. (std::stop_token has neither tree nor cause.) Thread-safety:
-/// everything here from any thread or fiber; cancel() never blocks on the work that it stops.
+/// everything here from any thread or fiber; cancel() never blocks on the work that it stops, but it runs
+/// the callbacks of others: hold no lock when you call it.
 
 #include <memory>
 #include <optional>
@@ -46,7 +47,8 @@ class CancelSource {
   explicit CancelSource(const CancelToken& parent);
 
   CancelToken token() const noexcept { return CancelToken(state_); }
-  /// Returns false if it was cancelled before. Callbacks run on the calling thread before this returns.
+  /// Returns false if it was cancelled before. Callbacks run on the calling thread before this returns, those
+  /// of all sources below this one too.
   bool cancel(Error cause) const noexcept;
   bool cancel() const noexcept;  ///< with Error{cancelled, "cancelled"}
   bool cancelled() const noexcept { return token().cancelled(); }
@@ -56,7 +58,8 @@ class CancelSource {
 };
 
 /// Calls `f` once when the token is cancelled (at once, if it already is). The destructor unregisters and, if
-/// `f` is running on another thread, waits for it. `f` must be short, must not throw and must not wait.
+/// `f` is running on another thread, waits for it. `f` must be short, must not
+/// wait, takes no lock that a canceller might hold, and ends the process if it throws.
 class CancelCallback {
  public:
   CancelCallback(const CancelToken& token, Function<void()> f);

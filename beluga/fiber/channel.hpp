@@ -13,6 +13,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "beluga/base/error.hpp"
@@ -47,15 +48,25 @@ class Channel {
  public:
   explicit Channel(std::size_t capacity) : core_(capacity) {}
 
-  /// Waits for room.
-  void send(T value) {
+  /// Waits for room. `value` is moved from only when it is sent: not when this throws.
+  void send(T&& value) {
     Frame frame{this, &value, nullptr};
     core_.send(&put, &frame);
   }
-  /// False when full. Throws when closed.
-  bool try_send(T value) {
+  void send(const T& value)
+    requires std::is_copy_constructible_v<T>
+  {
+    send(T(value));
+  }
+  /// False when full: `value` is then as it was. Throws when closed.
+  bool try_send(T&& value) {
     Frame frame{this, &value, nullptr};
     return core_.try_send(&put, &frame);
+  }
+  bool try_send(const T& value)
+    requires std::is_copy_constructible_v<T>
+  {
+    return try_send(T(value));
   }
   /// Waits for an element; nullopt once closed and drained. Throws the error given to close().
   std::optional<T> receive() {
@@ -64,6 +75,8 @@ class Channel {
     core_.receive(&take, &frame);
     return out;
   }
+  /// Nullopt when there is nothing now, be it closed or not. It is drained for good when closed() was true
+  /// before a call that returns nullopt. Throws the error given to close(), once drained.
   std::optional<T> try_receive() {
     std::optional<T> out;
     Frame frame{this, nullptr, &out};

@@ -95,12 +95,11 @@ void prepare(Fiber& fiber, Worker& worker, std::string_view name, Context contex
 /// share one. Null, or why there is none.
 std::optional<Error> set_up(Fiber& fiber) noexcept {
   Worker& worker = *fiber.home;
-  const auto got = attempt([&] {
-    worker.timers.reserve(worker.alive_count +
-                          1);  // a fiber waits in one place, so that a wait allocates nothing
-    fiber.stack = worker.stacks.take();
-  });
-  if (!got.ok()) return got.error();
+  if (const auto place = attempt([&] { worker.timers.add_place(); }); !place.ok()) return place.error();
+  if (const auto got = attempt([&] { fiber.stack = worker.stacks.take(); }); !got.ok()) {
+    worker.timers.remove_place();
+    return got.error();
+  }
   worker.stacks_pooled.store(worker.stacks.pooled(), std::memory_order_relaxed);
   fiber.machine = machine::make_fcontext(fiber.stack.top() - kHeadRoom, fiber.stack.size - kHeadRoom, &enter);
 #if defined(BELUGA_ASAN)
@@ -147,7 +146,6 @@ void link_alive(Worker& worker, Fiber& fiber) noexcept {
   fiber.next_alive = worker.alive;
   if (worker.alive != nullptr) worker.alive->prev_alive = &fiber;
   worker.alive = &fiber;
-  ++worker.alive_count;
 }
 
 void count_as_ended(Worker& worker, Fiber& fiber) noexcept {
@@ -232,6 +230,11 @@ void suspend() {
   switch_to(self, *self.resumer);
 }
 
+void give_way(Fiber& self) {
+  make_ready(self);
+  suspend();
+}
+
 void Worker::release(Fiber& fiber) noexcept {
 #if defined(BELUGA_TSAN)
   __tsan_destroy_fiber(fiber.sanitizer.tsan);
@@ -241,7 +244,7 @@ void Worker::release(Fiber& fiber) noexcept {
   fiber.machine = nullptr;
   (fiber.prev_alive != nullptr ? fiber.prev_alive->next_alive : alive) = fiber.next_alive;
   if (fiber.next_alive != nullptr) fiber.next_alive->prev_alive = fiber.prev_alive;
-  --alive_count;
+  timers.remove_place();
   count_as_ended(*this, fiber);
 }
 

@@ -102,7 +102,12 @@ TEST(Future, AValueThatCannotBeMadeFailsTheFuture) {
   };
   Promise<Picky> promise;
   EXPECT_TRUE(promise.set(1));
-  EXPECT_EQ(attempt([&] { promise.future().wait(); promise.future().get(); }).error().code(),
+  EXPECT_EQ(attempt([&] {
+              promise.future().wait();
+              promise.future().get();
+            })
+                .error()
+                .code(),
             ErrorCode::invalid_argument);
 }
 

@@ -235,12 +235,19 @@ void wake_up(Waiter& waiter, Wake wake) noexcept {
   }
 }
 
+Wake interruption(const Context& context) noexcept {
+  const Limits limits = limits_of(context, std::nullopt, false);
+  if (limits.cancel != nullptr && limits.cancel->cancelled()) return Wake::cancelled;
+  if (limits.until != TimePoint::max() && Clock::current().now() >= limits.until) return Wake::deadline;
+  return Wake::notified;
+}
+
 void throw_if_interrupted(Wake wake) {
   if (wake == Wake::deadline)
     raise(Error(ErrorCode::deadline_exceeded, "the deadline of this context passed while it waited"));
   if (wake != Wake::cancelled) return;
   // A fiber that catches this and waits again, for ever, must not keep its worker from the loop.
-  if (const Fiber* const fiber = current_fiber(); fiber != nullptr && fiber->home->shutting_down) yield_now();
+  if (Fiber* const fiber = current_fiber(); fiber != nullptr && fiber->home->shutting_down) give_way(*fiber);
   const Context& context = current_context();
   if (const CancelState* state = ContextAccess::cancel_state(context))
     if (auto cause = state->why()) raise(*std::move(cause));

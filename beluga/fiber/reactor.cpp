@@ -57,15 +57,21 @@ WorkerTimer::~WorkerTimer() {
 void WorkerTimer::set(TimePoint when) {
   stop();
   state_->when = when;
+  state_->worker->timers.add_place();
   state_->worker->timers.add(*state_);
 }
 
 void WorkerTimer::stop() noexcept {
-  if (state_->index != Timer::kNone) state_->worker->timers.remove(*state_);
+  if (state_->index == Timer::kNone) return;  // perhaps because its worker is no more
+  state_->worker->timers.remove(*state_);
+  state_->worker->timers.remove_place();
 }
 
-IoPending::IoPending() noexcept : runtime_(this_thread_state.runtime) {
-  if (runtime_ != nullptr) runtime_->begin_work();
+IoPending::IoPending() noexcept {
+  Runtime::Impl* const runtime = this_thread_state.runtime;
+  if (runtime == nullptr || !runtime->jumping) return;
+  runtime_ = runtime->shared_from_this();
+  runtime_->begin_work();
 }
 
 IoPending::~IoPending() {

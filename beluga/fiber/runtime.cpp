@@ -25,7 +25,17 @@ unsigned watch_forks() noexcept {
   return g_forks.load(std::memory_order_relaxed);
 }
 
+void check_range(std::string_view option, std::size_t value, std::size_t most) {
+  if (value <= most) return;
+  raise(Error(ErrorCode::invalid_argument, "RuntimeOptions::" + std::string(option) + " is " +
+                                               std::to_string(value) + ", more than the " +
+                                               std::to_string(most) + " that are possible"));
+}
+
 RuntimeOptions with_defaults(RuntimeOptions options) {
+  check_range("workers", options.workers, 1024);
+  check_range("blocking_threads", options.blocking_threads, 65'536);
+  check_range("stack_size", options.stack_size, std::size_t{1} << 47);
   if (options.workers == 0) options.workers = std::clamp(std::thread::hardware_concurrency(), 1u, 4u);
   if (options.blocking_threads == 0) options.blocking_threads = 1;
   if (options.stack_size == 0) options.stack_size = detail::default_stack_size();

@@ -11,6 +11,7 @@
 /// handler is installed. Thread-safety: all members from any thread.
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,15 +28,18 @@
 namespace beluga {
 
 struct RuntimeOptions {
-  unsigned workers = 0;            ///< threads that run fibers; 0: one per core, at most 4
-  unsigned blocking_threads = 64;  ///< most threads of the pool behind blocking(); started as needed
-  std::size_t stack_size = 0;      ///< bytes of virtual memory per fiber; 0: 256 KiB (1 MiB under sanitizers)
-  Clock* clock = nullptr;          ///< null: the machine's. Must outlive the runtime
+  unsigned workers = 0;  ///< threads that run fibers, at most 1,024; 0: one per core, at most 4
+  /// Most threads of the pool behind blocking(), 1 to 65,536 (0 counts as 1); started as needed.
+  unsigned blocking_threads = 64;
+  /// Bytes of virtual memory per fiber, whole pages, at least 32 KiB (less counts as that); 0: 256 KiB (1 MiB
+  /// under sanitizers). When the system has no more, the fiber's owner gets Error{resource_exhausted}.
+  std::size_t stack_size = 0;
+  Clock* clock = nullptr;  ///< null: the machine's. Must outlive the runtime
   Duration stall_report =
       std::chrono::milliseconds(250);  ///< a fiber that holds its worker longer is reported; 0: never
-  /// Called (from a watchdog thread) with the fiber's name and how long it has held its worker. Null: one
-  /// line on stderr.
-  void (*on_stall)(std::string_view fiber, Duration held) = nullptr;
+  /// Called (from a watchdog thread) with the fiber's name and how long it has held its worker; must not
+  /// throw. Empty: one line on stderr.
+  std::function<void(std::string_view fiber, Duration held)> on_stall = nullptr;
 };
 
 /// What had not ended when the grace period was over: fibers by name, pool jobs by name.
@@ -56,6 +60,8 @@ struct RuntimeStats {
 
 class Runtime {
  public:
+  /// Throws Error{invalid_argument} for options out of range and Error{resource_exhausted} when a thread
+  /// cannot be started.
   explicit Runtime(RuntimeOptions options = {});
   /// shutdown(1 s) if it was not called.
   ~Runtime();
@@ -68,12 +74,22 @@ class Runtime {
   static bool on_fiber() noexcept;
 
   /// Runs `f` as a fiber and waits for it, from a plain thread or from a fiber (of any runtime). The fiber
-  /// inherits the caller's Context. What it throws is thrown here.
+  /// inherits the caller's Context; a deadline keeps its distance when this runtime has another clock. What
+  /// it throws is thrown here: an Error, or a foreign exception as it was thrown. Throws
+  /// Error{failed_precondition} after shutdown or in a forked child, Error{resource_exhausted} when there is
+  /// no memory for a stack.
   template <class F>
   std::invoke_result_t<F&> run(F&& f) {
     using R = std::invoke_result_t<F&>;
     if constexpr (std::is_void_v<R>) {
       run_and_wait([&f] { f(); });
+    } else if constexpr (std::is_reference_v<R>) {
+      std::remove_reference_t<R>* result = nullptr;
+      run_and_wait([&] {
+        R&& got = f();
+        result = std::addressof(got);
+      });
+      return static_cast<R>(*result);
     } else {
       std::optional<R> result;
       run_and_wait([&] { result.emplace(f()); });
@@ -82,7 +98,9 @@ class Runtime {
   }
 
   /// Cancels all fibers (cause: "runtime is shutting down"), waits up to `grace` for them and the pool, then
-  /// stops.
+  /// stops. The grace is real time whatever the runtime's clock; Duration::max() is for ever. When fibers
+  /// have not ended, naming them takes up to 100 ms per worker more. A second call waits for the first and
+  /// returns its report. Throws Error{failed_precondition} on a thread of this runtime and in a forked child.
   ShutdownReport shutdown(Duration grace);
   RuntimeStats stats() const;
   Clock& clock() const noexcept;
@@ -95,7 +113,9 @@ class Runtime {
   std::shared_ptr<Impl> impl_;
 };
 
-/// Lets other ready fibers of this worker run. On a plain thread: std::this_thread::yield().
+/// Lets other ready fibers of this worker run. On a plain thread: std::this_thread::yield(). Then throws
+/// Error{cancelled} or Error{deadline_exceeded} if the current context says so, or the runtime is shutting
+/// down.
 void yield_now();
 /// Parks the caller. Throws Error{cancelled} or Error{deadline_exceeded} as soon as the current context says
 /// so.

@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "beluga/fiber/blocking.hpp"
 #include "beluga/fiber/internal/park.hpp"
 #include "beluga/fiber/internal/reactor.hpp"
 #include "beluga/fiber/internal/runtime_impl.hpp"
@@ -304,6 +305,40 @@ TEST(Runtime, AStallIsReportedWithTheFibersName) {
   EXPECT_EQ(g_stalled, "hog");
 }
 
+TEST(Runtime, OptionsOutOfRangeAreRefused) {
+  for (const RuntimeOptions& options :
+       {RuntimeOptions{.workers = 1025}, RuntimeOptions{.workers = 1, .blocking_threads = 1'000'000},
+        RuntimeOptions{.workers = 1, .stack_size = ~std::size_t{0}}}) {
+    const auto made = attempt([&] { const Runtime runtime(options); });
+    ASSERT_FALSE(made.ok());
+    EXPECT_EQ(made.error().code(), ErrorCode::invalid_argument);
+  }
+  Runtime least{{.workers = 1, .blocking_threads = 0, .stack_size = 1}};
+  EXPECT_EQ(least.run([] { return blocking([] { return 3; }); }), 3);
+}
+
+TEST(Runtime, RunReturnsReferences) {
+  Runtime runtime{{.workers = 1}};
+  int number = 1;
+  int& same = runtime.run([&]() -> int& { return number; });
+  EXPECT_EQ(&same, &number);
+}
+
+TEST(Runtime, AStallHandlerMayHaveState) {
+  std::atomic<int> stalls{0};
+  Runtime runtime{
+      {.workers = 1, .stall_report = 5ms, .on_stall = [&](std::string_view, Duration) { ++stalls; }}};
+  runtime.run([&] {
+    // Again and again, because a stall does not count while the machine gives the process no processor.
+    while (stalls == 0) {
+      const auto until = std::chrono::steady_clock::now() + 20ms;
+      while (stalls == 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+      yield_now();
+    }
+  });
+  EXPECT_GE(stalls, 1);
+}
+
 TEST(Runtime, AWaitingFiberIsNoStall) {
   // On a busy machine the worker itself may be held up for a while, and that is a stall: one quiet run tells.
   bool quiet = false;
@@ -343,6 +378,35 @@ TEST(Runtime, FibersStartedFromOtherThreadsAreUsedAgain) {
   const std::size_t most = runtime.impl().spare_fibers.made();
   for (int i = 0; i < 20; ++i) burst();
   EXPECT_LT(runtime.impl().spare_fibers.made() - most, 1000U);
+}
+
+TEST(Runtime, GivingWayHeedsTheContext) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    Scope scope;
+    const Future<void> loop = scope.spawn("loop", [] {
+      for (;;) yield_now();
+    });
+    scope.cancel(Error(ErrorCode::cancelled, "enough"));
+    const auto ended = attempt([&] { loop.get(); });
+    EXPECT_EQ(ended.error().message(), "enough");
+  });
+  std::atomic<bool> running{false};
+  std::thread caller([&] {
+    const auto ended = attempt([&] {
+      runtime.run([&] {
+        const ContextScope deaf{Context()};
+        for (;;) {
+          running = true;
+          yield_now();
+        }
+      });
+    });
+    EXPECT_EQ(ended.error().code(), ErrorCode::cancelled);
+  });
+  while (!running) std::this_thread::yield();
+  EXPECT_TRUE(runtime.shutdown(10s).clean());
+  caller.join();
 }
 
 TEST(Runtime, ComesAndGoesManyTimes) {
@@ -413,6 +477,16 @@ TEST(Runtime, AJumpingClockWaitsForPendingIo) {
     EXPECT_EQ(spot.wait(clock.now() + 1s), detail::Wake::timeout);
     EXPECT_EQ(clock.now() - start, 1s);
   });
+}
+
+TEST(Runtime, PendingIoMayOutliveItsRuntime) {
+  ManualClock clock{ManualClock::Mode::jump_when_idle};
+  std::unique_ptr<detail::IoPending> pending;
+  {
+    Runtime runtime{{.workers = 1, .clock = &clock}};
+    runtime.run([&] { pending = std::make_unique<detail::IoPending>(); });
+  }
+  pending.reset();
 }
 
 TEST(Runtime, PerWorkerObjectsAreMadeOnceAndDestroyedWithTheirWorker) {

@@ -4,12 +4,13 @@
 ///     Scope scope;
 ///     auto left  = scope.spawn("left",  [&] { return look_up("a"); });
 ///     auto right = scope.spawn("right", [&] { return look_up("b"); });
+///     scope.join();                                       // waits for both; throws what the first to fail threw
 ///     use(left.get(), right.get());
-///     scope.join();                                       // rethrows what a child threw
 ///
-/// The first child that throws cancels its siblings (cause: that error). join() rethrows it. The destructor
-/// cancels what still runs and waits for it. There is no detached work. Thread-safety: spawn/cancel from any
-/// thread or fiber; join and destruction by the owner only. Works on plain threads.
+/// The first child that throws cancels its siblings (cause: that error). join() waits and throws that again,
+/// a foreign exception as it was thrown. The destructor cancels what still runs and waits for it; a failure
+/// that nobody has joined or got from its Future is dropped. There is no detached work. Thread-safety:
+/// spawn/cancel from any thread or fiber; join and destruction by the owner only. Works on plain threads.
 
 #include <cstdint>
 #include <memory>
@@ -28,7 +29,8 @@ namespace beluga {
 class Scope {
  public:
   enum class OnFailure : std::uint8_t { cancel_siblings, keep_going };
-  /// `limit`: most children running at once (0: no limit); spawn() waits for a slot.
+  /// `limit`: most children running at once (0: no limit); spawn() waits for a slot. A child that spawns into
+  /// its own full scope waits for itself.
   explicit Scope(OnFailure on_failure = OnFailure::cancel_siblings, unsigned limit = 0);
   ~Scope();
   Scope(const Scope&) = delete;
@@ -36,7 +38,9 @@ class Scope {
 
   /// Starts a child fiber on the caller's worker (from a plain thread: on a worker that the runtime picks).
   /// `name` is for traces and stall reports. The child inherits the caller's context, with this scope's
-  /// cancellation added.
+  /// cancellation added. What `f` throws is thrown by the Future and by join(). When there is no memory for
+  /// its stack, the child fails with Error{resource_exhausted}; what `f` holds is then destroyed where
+  /// nothing may wait.
   template <class F, class T = std::decay_t<std::invoke_result_t<F&>>>
   Future<T> spawn(std::string_view name, F f) {
     Promise<T> promise;

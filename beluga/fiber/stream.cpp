@@ -10,6 +10,8 @@ namespace beluga::detail {
 
 namespace {
 
+constexpr std::size_t kLastWords = 64;
+
 enum class State : unsigned char {
   idle,  // before the first pull, or suspended in yield with nothing left to take; the next pull resumes it
   running,  // a pull is being served: the body runs or waits for something
@@ -35,9 +37,12 @@ class ElementRing {
   bool full() const noexcept {
     return tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_acquire) == kSlots;
   }
-  void push(void* element) noexcept {
+  void push(void* element, bool keeps) {
     const std::size_t tail = tail_.load(std::memory_order_relaxed);
-    type_.move(slot(tail), element);
+    if (keeps)
+      type_.copy(slot(tail), element);
+    else
+      type_.move(slot(tail), element);
     tail_.store(tail + 1, std::memory_order_release);
   }
   // The consumer's side.
@@ -93,6 +98,7 @@ struct GeneratorCore::Impl : std::enable_shared_from_this<Impl> {
   // Written by the side whose turn it is; `state` hands the turn over.
   void* element = nullptr;
   std::optional<Failure> failure;
+  std::size_t last_words = 0;  ///< elements yielded since the body's context has ended
   bool direct = false;  ///< the puller is below the body on this worker: yield returns to it by a switch
   std::atomic<State> state{State::idle};
   std::atomic<bool> stopping{false};
@@ -209,21 +215,34 @@ void* GeneratorCore::next() {
   }
 }
 
-void GeneratorCore::yield(void* element) {
+void GeneratorCore::yield(void* element, bool keeps) {
   Impl& self = *impl_;
   const auto check = [&] {
     if (self.stopping.load(std::memory_order_acquire))
       raise(Error(ErrorCode::cancelled, "the stream was destroyed"));
     if (self.home.shutting_down) raise(Error(ErrorCode::cancelled, "runtime is shutting down"));
   };
+  // A body that hears of its end at a wait may have something left to say; one that never waits hears of it
+  // here.
+  const auto check_context = [&] {
+    const Wake ended = interruption(current_context());
+    if (ended == Wake::notified)
+      self.last_words = 0;
+    else if (++self.last_words > kLastWords)
+      throw_if_interrupted(ended);
+  };
   check();
   if (self.direct) {
     self.element = element;
     self.state.store(State::ready, std::memory_order_release);
   } else {
-    if (self.ring && self.demand.load(std::memory_order_relaxed) && !self.ring->full()) {
-      self.ring->push(element);
-      if (!self.ring->full()) return self.pulled.notify();
+    const bool can_run_ahead = self.ring && (!keeps || self.type->copy != nullptr);
+    if (can_run_ahead && self.demand.load(std::memory_order_relaxed) && !self.ring->full()) {
+      self.ring->push(element, keeps);
+      if (!self.ring->full()) {
+        self.pulled.notify();
+        return check_context();
+      }
       self.state.store(State::idle, std::memory_order_release);
     } else {
       self.element = element;
@@ -233,6 +252,7 @@ void GeneratorCore::yield(void* element) {
   }
   suspend();
   check();
+  check_context();
 }
 
 void GeneratorCore::cancel() noexcept {

@@ -12,14 +12,16 @@
 ///    rendezvous that may carry up to 64 ready elements.
 ///  - `from(source)`: an object with `T* next()`; no stack, called on the puller's. For adaptors and ready data.
 ///
-/// A stream keeps the Context it was created in, whoever pulls it; the puller's own context bounds the wait.
-/// When both end at once, as they do for a stream that is pulled where it was created, the producer has the
-/// last word: what it still yields arrives, then its error. It shares ownership of all that it needs. A
-/// yielded element is valid until the next pull. Errors of the producer are thrown by next() once, after the
-/// elements before them. Destroying a stream cancels its producer at once (everything it waits for throws
-/// Error{cancelled}), waits for its unwinding and never throws. A body that neither returns nor waits for
-/// anything interruptible makes it wait for ever: let long computations call Context::check(), and wait for
-/// real threads in blocking(). Thread-safety: one user at a time; may be handed between fibers and threads.
+/// A `generate` body runs in the Context its stream was made in, whoever pulls it; the puller's own context
+/// bounds the puller's wait. When both end at once, as they do for a stream that is pulled where it was made,
+/// the producer has the last word: what it still yields arrives, then its error. A `from` source is a plain
+/// call in the puller's context. A stream shares ownership of all that it needs. A yielded element is valid
+/// until the next pull. Errors of the producer are thrown by next() once, after the elements before them: an
+/// Error, or a foreign exception as it was thrown. Destroying a stream cancels its producer at once (everything
+/// it waits for throws Error{cancelled}), waits for its unwinding and never throws. A body that neither returns,
+/// yields nor waits for anything interruptible makes it wait for ever: let long computations call
+/// Context::check(), and wait for real threads in blocking(). Thread-safety: one user at a time; may be handed
+/// between fibers and threads.
 
 #include <cstddef>
 #include <cstdint>
@@ -42,12 +44,20 @@ struct ElementType {
   std::size_t size;
   std::size_t align;
   void (*move)(void* to, void* from) noexcept;
+  void (*copy)(void* to, const void* from);  ///< null when it cannot be copied
   void (*destroy)(void*) noexcept;
 };
 template <class T>
+constexpr auto copy_of() noexcept -> void (*)(void*, const void*) {
+  if constexpr (std::is_copy_constructible_v<T>)
+    return [](void* to, const void* from) { ::new (to) T(*static_cast<const T*>(from)); };
+  else
+    return nullptr;
+}
+template <class T>
 inline constexpr ElementType kElementType{
     sizeof(T), alignof(T),
-    [](void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); },
+    [](void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); }, copy_of<T>(),
     [](void* p) noexcept { static_cast<T*>(p)->~T(); }};
 
 /// The part of a generator that does not depend on T. An element is a `void*` that stays valid until the next
@@ -60,9 +70,10 @@ class GeneratorCore {
   ~GeneratorCore();
   GeneratorCore(const GeneratorCore&) = delete;
   GeneratorCore& operator=(const GeneratorCore&) = delete;
-  void* next();               ///< puller's side; null at the end
-  void yield(void* element);  ///< producer's side; throws when the stream is being destroyed
-  void cancel() noexcept;     ///< tells the producer to stop; does not wait
+  void* next();  ///< puller's side; null at the end
+  /// Producer's side; `keeps`: the element stays the producer's and may only be copied.
+  void yield(void* element, bool keeps);
+  void cancel() noexcept;  ///< tells the producer to stop; does not wait
 
  private:
   struct Impl;
@@ -79,18 +90,27 @@ enum class RunAhead : std::uint8_t {
 };
 
 /// What a generator's body gets: call it with each element.
+///
+/// It hands the element out and parks until the next pull. Like every wait it obeys the current context, once
+/// the element is on its way: after a cancellation (Stream::cancel() too) or past the deadline a body may
+/// still deliver 64 elements, its last words, then this throws Error{cancelled} or Error{deadline_exceeded}.
+/// Once the stream is destroyed or the runtime shuts down it throws Error{cancelled} at once: let it pass.
 template <class T>
 class Yield {
  public:
-  /// Parks until the next pull. The puller may modify or move from the element. Throws Error{cancelled} once
-  /// the stream is destroyed: let it pass.
-  void operator()(T& element) { core_.yield(const_cast<std::remove_const_t<T>*>(std::addressof(element))); }
-  void operator()(T&& element) { (*this)(element); }
+  /// The puller gets the body's own object and may modify it. One on another thread may get a copy, so that a
+  /// body should not build on what its puller does to it.
+  void operator()(T& element) { yield(element, true); }
+  /// The puller may modify or move from the element.
+  void operator()(T&& element) { yield(element, false); }
 
  private:
   template <class U>
   friend class Stream;
   explicit Yield(detail::GeneratorCore& core) : core_(core) {}
+  void yield(T& element, bool keeps) {
+    core_.yield(const_cast<std::remove_const_t<T>*>(std::addressof(element)), keeps);
+  }
   detail::GeneratorCore& core_;
 };
 
@@ -130,7 +150,8 @@ class Stream {
 
   /// The next element, valid until the next pull, or null at the end. Throws the producer's error.
   T* next() { return source_ ? source_->next() : nullptr; }
-  /// Asks the producer to stop; it may still have elements to deliver. Any thread.
+  /// Asks the producer to stop; it may still have elements to deliver (a `generate` body 64 at most). Any
+  /// thread.
   void cancel() noexcept {
     if (source_) source_->cancel();
   }

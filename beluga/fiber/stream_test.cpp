@@ -310,6 +310,70 @@ TEST(Stream, CancelLetsTheBodyDeliverItsLastElement) {
   });
 }
 
+/// Yields numbers for ever without a wait; counts what comes after the first until the error.
+std::pair<int, ErrorCode> pulls_until_error(Stream<int>& stream) {
+  for (int n = 0; n < 10'000; ++n) {
+    const auto pulled = attempt([&] { return stream.next(); });
+    if (!pulled.ok()) return {n, pulled.error().code()};
+  }
+  return {10'000, ErrorCode::internal};
+}
+
+TEST(Stream, ABodyThatOnlyYieldsHeedsCancelAndItsDeadline) {
+  const auto endless = [] {
+    return Stream<int>::generate([](Yield<int>& yield) {
+      for (int i = 0;; ++i) yield(i);
+    });
+  };
+  ManualClock clock;
+  Runtime runtime{{.workers = 1, .clock = &clock}};
+  runtime.run([&] {
+    auto cancelled = endless();
+    cancelled.next();
+    cancelled.cancel();
+    EXPECT_EQ(pulls_until_error(cancelled), std::pair(64, ErrorCode::cancelled));
+    EXPECT_EQ(cancelled.next(), nullptr);
+    const ContextScope limit(Context::current().with_timeout(10ms));
+    auto late = endless();
+    late.next();
+    clock.advance(10ms);
+    EXPECT_EQ(pulls_until_error(late), std::pair(64, ErrorCode::deadline_exceeded));
+  });
+  auto pulled_from_a_thread = runtime.run(endless);
+  pulled_from_a_thread.next();
+  pulled_from_a_thread.cancel();
+  const auto [pulls, code] = pulls_until_error(pulled_from_a_thread);
+  EXPECT_LE(pulls, 128);  // what had been on its way, too
+  EXPECT_EQ(code, ErrorCode::cancelled);
+}
+
+TEST(Stream, AYieldedVariableStaysWithTheBodyWhoeverPulls) {
+  const auto growing = [] {
+    return Stream<std::string>::generate([](Yield<std::string>& yield) {
+      std::string text;
+      for (char c = 'a'; c < 'e'; ++c) yield(text += c);
+    });
+  };
+  const auto all = [&] {
+    std::vector<std::string> seen;
+    auto stream = growing();
+    for (const std::string& text : stream) seen.push_back(text);
+    return seen;
+  };
+  Runtime runtime{{.workers = 1}};
+  const std::vector<std::string> expected{"a", "ab", "abc", "abcd"};
+  EXPECT_EQ(runtime.run(all), expected);
+  EXPECT_EQ(all(), expected);
+  // One that cannot be copied is handed over one by one.
+  auto unique = Stream<std::unique_ptr<int>>::generate([](Yield<std::unique_ptr<int>>& yield) {
+    auto number = std::make_unique<int>(0);
+    for (*number = 1; *number < 4; ++*number) yield(number);
+  });
+  int sum = 0;
+  for (const auto& number : unique) sum += *number;
+  EXPECT_EQ(sum, 6);
+}
+
 TEST(Stream, KeepsTheContextOfItsCreatorWhoeverPulls) {
   struct Tenant {
     using Value = std::string;

@@ -24,6 +24,19 @@ void Mutex::lock() {
   detail::wait_in(impl_->waiters, node, lock);  // the lock is handed over: `locked` stays set
 }
 
+void Mutex::lock_uninterrupted() noexcept {
+  std::unique_lock lock(impl_->mutex);
+  if (!impl_->locked) {
+    impl_->locked = true;
+    return;
+  }
+  detail::WaitNode node;
+  impl_->waiters.push(node);
+  lock.unlock();
+  node.spot.wait_uninterrupted();
+  lock.lock();  // whoever granted it may still hold the list
+}
+
 bool Mutex::try_lock() noexcept {
   const std::lock_guard lock(impl_->mutex);
   return !std::exchange(impl_->locked, true);

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -62,6 +64,44 @@ TEST(Mutex, ACancelledWaiterLeavesTheQueue) {
     sleep_for(2s);
     mutex.unlock();
     EXPECT_TRUE(got.get());
+    EXPECT_TRUE(mutex.try_lock());
+    mutex.unlock();
+  });
+}
+
+TEST(Mutex, ADestructorMayLockItUninterrupted) {
+  ManualClock clock{ManualClock::Mode::jump_when_idle};
+  Runtime runtime{{.workers = 1, .clock = &clock}};
+  runtime.run([] {
+    Mutex mutex;
+    bool held = false, cleaned_up = false;
+    struct CleanUp {
+      Mutex& mutex;
+      const bool& held;
+      bool& done;
+      ~CleanUp() {
+        const UninterruptedLock lock(mutex);
+        EXPECT_FALSE(held);
+        done = true;
+      }
+    };
+    CancelSource cancel;
+    Scope scope(Scope::OnFailure::keep_going);
+    scope.spawn("holder", [&] {
+      const std::lock_guard lock(mutex);
+      held = true;
+      sleep_for(1s);
+      held = false;
+    });
+    yield_now();
+    scope.spawn("cancelled", [&] {
+      const ContextScope context(Context::current().with_cancel(cancel.token()));
+      const CleanUp clean_up{mutex, held, cleaned_up};
+      cancel.cancel();
+      sleep_for(1h);
+    });
+    static_cast<void>(attempt([&] { scope.join(); }));
+    EXPECT_TRUE(cleaned_up);
     EXPECT_TRUE(mutex.try_lock());
     mutex.unlock();
   });
@@ -154,6 +194,32 @@ TEST(Channel, SendersFailAndReceiversDrainOnceItIsClosed) {
   const auto result = attempt([&] { channel.send("c"); });
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code(), ErrorCode::failed_precondition);
+}
+
+TEST(Channel, WhatCouldNotBeSentStaysWithTheSender) {
+  Channel<std::unique_ptr<int>> channel(1);
+  auto first = std::make_unique<int>(1);
+  EXPECT_TRUE(channel.try_send(std::move(first)));
+  EXPECT_EQ(first, nullptr);
+  auto second = std::make_unique<int>(2);
+  EXPECT_FALSE(channel.try_send(std::move(second)));
+  ASSERT_NE(second, nullptr);
+  {
+    const ContextScope late(Context::current().with_timeout(Duration::zero()));
+    EXPECT_EQ(attempt([&] { channel.send(std::move(second)); }).error().code(), ErrorCode::deadline_exceeded);
+    ASSERT_NE(second, nullptr);
+  }
+  channel.close();
+  EXPECT_FALSE(attempt([&] { channel.send(std::move(second)); }).ok());
+  EXPECT_FALSE(attempt([&] { channel.try_send(std::move(second)); }).ok());
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(*second, 2);
+  Channel<std::string> copied(2);
+  const std::string text = "text";
+  copied.send(text);
+  EXPECT_TRUE(copied.try_send(text));
+  EXPECT_EQ(copied.receive(), text);
+  EXPECT_EQ(copied.try_receive(), text);
 }
 
 TEST(Channel, CloseHandsItsErrorToReceivers) {

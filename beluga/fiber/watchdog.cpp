@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "beluga/fiber/internal/thread.hpp"
 #include "beluga/fiber/internal/worker.hpp"
@@ -53,10 +54,10 @@ Watchdog::~Watchdog() {
 }
 
 void Watchdog::start(const std::vector<std::unique_ptr<Worker>>& workers, Duration limit,
-                     void (*on_stall)(std::string_view, Duration)) {
+                     std::function<void(std::string_view, Duration)> on_stall) {
   if (limit <= Duration::zero()) return;
   limit_ = limit;
-  on_stall_ = on_stall != nullptr ? on_stall : &print_stall;
+  on_stall_ = on_stall ? std::move(on_stall) : &print_stall;
   for (const auto& worker : workers) watched_.push_back({.worker = worker.get()});
   thread_ = start_deaf_thread("beluga-watchdog", [this] { run(); });
 }

@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "beluga/fiber/internal/context_access.hpp"
 #include "beluga/fiber/internal/fault.hpp"
 #include "beluga/fiber/internal/runtime_impl.hpp"
 
@@ -53,8 +54,9 @@ void TimerHeap::sift_down(Timer& timer, std::size_t index) noexcept {
   place(timer, index);
 }
 
-void TimerHeap::reserve(std::size_t most) {
-  if (most > heap_.capacity()) heap_.reserve(std::max(most, 2 * heap_.capacity()));
+void TimerHeap::add_place() {
+  if (places_ == heap_.capacity()) heap_.reserve(std::max<std::size_t>(16, 2 * places_));
+  ++places_;
 }
 
 void TimerHeap::add(Timer& timer) noexcept {
@@ -185,10 +187,12 @@ void Worker::fire_timers() {
   if (timers.empty()) return;
   const TimePoint now = runtime.clock->now();
   while (Timer* timer = timers.pop_due(now)) {
-    if (timer->call != nullptr)
+    if (timer->call != nullptr) {
+      timers.remove_place();
       timer->call(*timer);
-    else if (timer->spot->claim(*timer->fiber))
+    } else if (timer->spot->claim(*timer->fiber)) {
       wake_up(*timer->fiber, timer->wake);
+    }
   }
 }
 
@@ -278,9 +282,13 @@ namespace beluga {
 
 void yield_now() {
   detail::Fiber* const fiber = detail::current_fiber();
-  if (fiber == nullptr) return std::this_thread::yield();
-  detail::make_ready(*fiber);
-  detail::suspend();
+  if (fiber != nullptr)
+    detail::give_way(*fiber);
+  else
+    std::this_thread::yield();
+  const Context& context = detail::current_context();
+  const bool closing = fiber != nullptr && fiber->home->shutting_down;
+  detail::throw_if_interrupted(closing ? detail::Wake::cancelled : detail::interruption(context));
 }
 
 }  // namespace beluga

@@ -80,7 +80,7 @@ class Retrying final : public ChatModel {
             .with_retryable(true);
       const bool end = std::holds_alternative<ResponseEnd>(*chunk);
       given_out = !std::holds_alternative<ResponseRestart>(*chunk);
-      yield(*chunk);
+      yield(std::move(*chunk));
       if (end) return std::nullopt;
     }
   }

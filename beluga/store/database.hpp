@@ -159,6 +159,8 @@ class Database {
   template <class F>
   std::invoke_result_t<F&, Connection&> within(Access access, F& f) {
     using R = std::invoke_result_t<F&, Connection&>;
+    static_assert(!std::is_reference_v<R>,
+                  "return a value: a reference would outlive the transaction it was read in");
     if constexpr (std::is_void_v<R>) {
       run(access, [&f](Connection& c) { f(c); });
     } else {

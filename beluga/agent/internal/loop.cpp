@@ -83,6 +83,8 @@ class Loop {
     event.seq = ++seq_;
     event.time = effects_.wall();
     try {
+      // The run itself hears of its cancellation and ends with events that say so, however many.
+      const ContextScope deaf{Context()};
       yield_(event);
     } catch (...) {
       abandoned_ = std::current_exception();  // the stream is being destroyed: nobody listens any more

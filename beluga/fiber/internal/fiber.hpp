@@ -125,6 +125,8 @@ class SpareFibers {
 void resume(Fiber& fiber);
 /// Goes back to whoever resumed the calling fiber.
 void suspend();
+/// Lets the other ready fibers of the calling fiber's worker run.
+void give_way(Fiber& self);
 /// The calling fiber, or null.
 Fiber* current_fiber() noexcept;
 

@@ -40,6 +40,9 @@ class ParkingSpot {
   std::atomic<Waiter*> state_{nullptr};
 };
 
+/// How a wait under `context` would be interrupted now; Wake::notified when it would not be.
+Wake interruption(const Context& context) noexcept;
+
 /// Throws what `wake` means for the current context: Error{cancelled} with its cause or
 /// Error{deadline_exceeded}. Returns for notified and timeout.
 void throw_if_interrupted(Wake wake);

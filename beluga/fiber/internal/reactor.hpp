@@ -43,7 +43,8 @@ class WorkerTimer {
 
 /// Held while a socket operation (or anything else whose end the operating system decides) is outstanding on
 /// worker_io(): a clock that jumps when idle does not jump meanwhile. Not needed for timers that follow the
-/// runtime's clock. Made on a worker or pool thread; may be destroyed anywhere.
+/// runtime's clock. Made on a worker or pool thread; may be destroyed anywhere, after the runtime too (not
+/// after its clock).
 class IoPending {
  public:
   IoPending() noexcept;
@@ -52,7 +53,7 @@ class IoPending {
   IoPending& operator=(const IoPending&) = delete;
 
  private:
-  Runtime::Impl* runtime_;
+  std::shared_ptr<Runtime::Impl> runtime_;  ///< null where no clock jumps
 };
 
 }  // namespace beluga::detail

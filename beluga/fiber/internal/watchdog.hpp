@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -21,7 +22,7 @@ class Watchdog {
  public:
   ~Watchdog();
   void start(const std::vector<std::unique_ptr<Worker>>& workers, Duration limit,
-             void (*on_stall)(std::string_view, Duration));
+             std::function<void(std::string_view, Duration)> on_stall);
   void stop() noexcept;
   /// Called by a worker that has fibers to run.
   void work_begins() noexcept {
@@ -42,7 +43,7 @@ class Watchdog {
   void wake() noexcept;
 
   Duration limit_{};
-  void (*on_stall_)(std::string_view, Duration) = nullptr;
+  std::function<void(std::string_view, Duration)> on_stall_;
   std::vector<Watched> watched_;
   std::atomic<bool> asleep_{false};
   std::mutex mutex_;

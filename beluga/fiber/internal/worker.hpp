@@ -36,8 +36,10 @@ class TimerHeap {
   TimerHeap& operator=(const TimerHeap&) = delete;
   bool empty() const noexcept { return heap_.empty(); }
   TimePoint next() const noexcept { return heap_.empty() ? TimePoint::max() : heap_.front()->when; }
-  /// Makes room, so that add() cannot fail: a wait that has been published cannot be taken back.
-  void reserve(std::size_t most);
+  /// Whoever may add a timer has a place for it from before, so that add() cannot fail: a wait that has been
+  /// published cannot be taken back.
+  void add_place();
+  void remove_place() noexcept { --places_; }
   void add(Timer& timer) noexcept;
   void remove(Timer& timer) noexcept;
   Timer* pop_due(TimePoint now) noexcept;
@@ -47,6 +49,7 @@ class TimerHeap {
   void sift_up(Timer& timer, std::size_t index) noexcept;
   void sift_down(Timer& timer, std::size_t index) noexcept;
   std::vector<Timer*> heap_;
+  std::size_t places_ = 0;
 };
 
 struct Worker {
@@ -77,7 +80,6 @@ struct Worker {
   Fiber* current = &main;
   Fiber::EhGlobals* eh = nullptr;  ///< this thread's
   Fiber* alive = nullptr;
-  std::size_t alive_count = 0;
   Fiber* spare = nullptr;  ///< finished fibers for reuse, linked by `next`
   std::size_t spares = 0;
   std::vector<std::shared_ptr<void>> slots;
@@ -104,7 +106,6 @@ struct Worker {
   alignas(std::max_align_t) unsigned char wake_memory[256];
 
  private:
-  friend void beluga::yield_now();
   bool take_remote() noexcept;
   void run_ready();
   void fire_timers();

@@ -42,7 +42,7 @@ TEST(ChatStreamAllocations, AreNonePerTokenOnceWarm) {
       for (std::size_t at = 0; at < wire.size(); at += 1400) {
         events.push(std::string_view(wire).substr(at, 1400));
         while (const SseEvent* event = events.next())
-          for (ChatChunk* chunk : parser.event(event->type, event->data)) yield(*chunk);
+          for (ChatChunk* chunk : parser.event(event->type, event->data)) yield(std::move(*chunk));
       }
     });
     while (const ChatChunk* chunk = chunks.next()) {

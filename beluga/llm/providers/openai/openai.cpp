@@ -132,7 +132,7 @@ class Call {
   }
 
   void give(std::span<ChatChunk* const> chunks) {
-    for (ChatChunk* chunk : chunks) yield_(*chunk);
+    for (ChatChunk* chunk : chunks) yield_(std::move(*chunk));
   }
 
   const Endpoint& endpoint_;
