@@ -2,6 +2,7 @@
 
 #include "beluga/fiber/internal/context_access.hpp"
 #include "beluga/fiber/internal/runtime_impl.hpp"
+#include "beluga/fiber/internal/saturating.hpp"
 
 namespace beluga::detail {
 
@@ -65,7 +66,7 @@ void run_blocking(const BlockingOptions& options, Function<void()> call) {
         job->done.notify();
       });
     }
-    const auto until = std::chrono::steady_clock::now() + options.grace;
+    const TimePoint until = saturating_add(std::chrono::steady_clock::now(), options.grace);
     while (!finished() && !over->load()) {
       if (on_fiber) {
         job->done.wait_uninterrupted();

@@ -1,11 +1,21 @@
 #include "beluga/fiber/blocking.hpp"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <csignal>
+#include <fstream>
 #include <future>
+#include <memory>
+#include <stdexcept>
 #include <thread>
+#include <vector>
 
+#include "beluga/fiber/internal/sanitizer.hpp"
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/fiber/scope.hpp"
 #include "beluga/fiber/sync.hpp"
@@ -68,6 +78,133 @@ TEST(Blocking, NestedCallsCannotStarveThePool) {
     scope.join();
   });
   EXPECT_EQ(done, 50);
+}
+
+int nested_runs(int depth) {
+  return blocking(
+      [depth] { return depth == 0 ? 1 : Runtime::current().run([&] { return nested_runs(depth - 1); }); });
+}
+
+TEST(Blocking, JobsThatWaitForFibersThatNeedThePoolDoNotStarveIt) {
+  Runtime runtime{{.workers = 2, .blocking_threads = 2}};
+  runtime.run([&] {
+    const ContextScope limit(Context::current().with_timeout(30s));
+    std::atomic<int> inside{0};
+    Scope scope;
+    std::vector<Future<int>> answers;
+    for (int i = 0; i < 2; ++i) {
+      answers.push_back(scope.spawn("agent as tool", [&] {
+        return blocking([&] {
+          ++inside;
+          while (inside < 2) std::this_thread::yield();  // now the jobs hold every thread
+          return Runtime::current().run([] { return nested_runs(3); });
+        });
+      }));
+    }
+    for (const Future<int>& answer : answers) EXPECT_EQ(answer.get(), 1);
+  });
+}
+
+TEST(Blocking, ThePoolServesOnAfterManyAbandonedCallsHaveEnded) {
+  struct State {
+    std::atomic<int> running{0};
+    std::promise<void> release;
+    std::shared_future<void> released = release.get_future().share();
+  };
+  const auto state = std::make_shared<State>();
+  Runtime runtime{{.workers = 1, .blocking_threads = 2}};
+  runtime.run([&] {
+    for (int wave = 1; wave <= 2; ++wave) {
+      const CancelSource told;
+      Scope scope(Scope::OnFailure::keep_going);
+      for (int i = 0; i < 2; ++i) {
+        scope.spawn("caller", [&] {
+          const ContextScope context(Context::current().with_cancel(told.token()));
+          blocking({.name = "stuck", .mode = Blocking::may_be_abandoned, .grace = 1ms}, [state] {
+            ++state->running;
+            state->released.wait();
+          });
+        });
+      }
+      while (state->running < 2 * wave) yield_now();
+      told.cancel();
+      EXPECT_FALSE(attempt([&] { scope.join(); }).ok());
+    }
+    EXPECT_EQ(runtime.stats().blocking_abandoned, 4U);
+    // Every thread that the pool may have is held: the next call waits for the first that comes back.
+    const ContextScope limit(Context::current().with_timeout(30s));
+    Scope scope;
+    const auto queued = scope.spawn("queued", [] { return blocking([] { return 7; }); });
+    while (runtime.stats().blocking_queued == 0) yield_now();
+    state->release.set_value();
+    EXPECT_EQ(queued.get(), 7);
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(blocking([i] { return i; }), i);
+  });
+  EXPECT_TRUE(runtime.shutdown(10s).clean());
+}
+
+TEST(Blocking, ACallIsServedWhenNoFurtherThreadCanBeStarted) {
+  if (detail::kSanitized) GTEST_SKIP() << "a sanitizer needs the address space";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(30);
+    int result = 1;
+    Runtime runtime{{.workers = 1, .blocking_threads = 64}};
+    runtime.run([&] {
+      std::atomic<bool> go_on{false};
+      int served = 0;
+      Scope scope;
+      scope.spawn("first", [&] {
+        blocking([&] {
+          while (!go_on) std::this_thread::yield();
+        });
+      });
+      while (runtime.stats().blocking_running == 0) yield_now();
+      long pages = 0;
+      std::ifstream("/proc/self/statm") >> pages;
+      rlimit limit{};
+      ::getrlimit(RLIMIT_AS, &limit);
+      limit.rlim_cur = static_cast<rlim_t>(pages) * 4096 + (rlim_t{16} << 20);
+      ::setrlimit(RLIMIT_AS, &limit);
+      for (int i = 0; i < 30; ++i) {
+        scope.spawn("later", [&] {
+          blocking([&] {
+            while (!go_on) std::this_thread::yield();
+          });
+          ++served;
+        });
+      }
+      for (int i = 0; i < 100; ++i) yield_now();
+      go_on = true;
+      scope.join();
+      result = served == 30 ? 0 : 2;
+    });
+    ::_exit(result);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST(Blocking, AForeignExceptionArrivesAsItWasThrown) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    EXPECT_THROW(blocking([]() -> int { throw std::invalid_argument("mine"); }), std::invalid_argument);
+  });
+}
+
+TEST(Blocking, ItsThreadsTakeTheSignalsThatTheHostTakes) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    blocking([] {
+      char name[16] = {};
+      ::pthread_getname_np(::pthread_self(), name, sizeof name);
+      EXPECT_STREQ(name, "beluga-pool");
+      sigset_t blocked;
+      ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+      EXPECT_EQ(::sigismember(&blocked, SIGTERM), 0);
+    });
+  });
 }
 
 TEST(Blocking, AJobMayUseStreamsScopesAndRun) {

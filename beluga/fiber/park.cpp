@@ -184,6 +184,8 @@ Wake ParkingSpot::wait_as_thread(std::optional<TimePoint> until, bool deaf) {
     self.until = limits.until;
     ManualClockAccess::follow(*manual, self);
   }
+  // What is waited for may need the pool, and its other threads may all wait, too.
+  if (runtime != nullptr) runtime->pool->lend();
   {
     std::unique_lock lock(self.mutex);
     const auto idle_begins = [&] {
@@ -220,6 +222,7 @@ Wake ParkingSpot::wait_as_thread(std::optional<TimePoint> until, bool deaf) {
     }
     self.count_as_busy();
   }
+  if (runtime != nullptr) runtime->pool->take_back();
   if (manual != nullptr) ManualClockAccess::unfollow(*manual, self);
   if (limits.cancel != nullptr) limits.cancel->remove(watch);
   return self.wake;

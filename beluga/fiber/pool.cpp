@@ -1,5 +1,8 @@
 #include "beluga/fiber/internal/pool.hpp"
 
+#include <pthread.h>
+#include <signal.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -17,17 +20,20 @@ constexpr auto kIdleThreadLives = std::chrono::seconds(10);
 constexpr auto kLook = std::chrono::microseconds(10);
 }  // namespace
 
+Pool::Pool(Runtime::Impl& runtime, unsigned most) : runtime_(&runtime), most_(most) {
+  ::pthread_sigmask(SIG_BLOCK, nullptr, &signals_);
+}
+
 void Pool::submit(std::shared_ptr<PoolJob> job) {
   Worker* const worker = this_thread_state.worker;
   std::unique_lock lock(mutex_);
   if (stopping_) raise(Error(ErrorCode::failed_precondition, "the runtime has been shut down"));
-  if (threads_.empty() && !start_thread())
+  if (live_ == 0 && !start_thread())
     raise(Error(ErrorCode::resource_exhausted,
                 "no thread for blocking work could be started; raise the limit of processes (ulimit -u, or "
-                "pids.max of "
-                "the control group)"));
-  runtime_->begin_work();
+                "pids.max of the control group) or of memory"));
   queue_.push_back(std::move(job));
+  runtime_->begin_work();
   queued_.store(queue_.size(), std::memory_order_relaxed);
   if (worker == nullptr) {
     call_threads(lock, queue_.size());
@@ -77,15 +83,23 @@ bool Pool::start_thread() noexcept {
     if (t->exited) t->thread.join();
     return t->exited;
   });
-  if (threads_.size() - lost_ >= most_) return false;
+  if (live_ >= allowed()) return false;
   const auto started = attempt([&] {
     auto thread = std::make_shared<Thread>();
-    thread->thread = std::thread(
-        [self = shared_from_this(), runtime = runtime_->shared_from_this(), thread] { self->run(thread); });
-    threads_.push_back(std::move(thread));
-    ++coming_;
+    threads_.push_back(thread);
+    thread->thread = std::thread([self = shared_from_this(), runtime = runtime_->shared_from_this(), thread] {
+      ::pthread_setname_np(::pthread_self(), "beluga-pool");
+      ::pthread_sigmask(SIG_SETMASK, &self->signals_, nullptr);
+      self->run(thread);
+    });
   });
-  return started.ok();
+  if (!started.ok()) {
+    if (!threads_.empty() && !threads_.back()->thread.joinable()) threads_.pop_back();
+    return false;
+  }
+  ++live_;
+  ++coming_;
+  return true;
 }
 
 bool Pool::withdraw(PoolJob& job) noexcept {
@@ -105,10 +119,22 @@ bool Pool::abandon(PoolJob& job) noexcept {
   if (!job.state.compare_exchange_strong(running, PoolJob::State::abandoned)) return false;
   abandoned_.fetch_add(1, std::memory_order_relaxed);
   --running_;
-  if (lost_ < most_) ++lost_;  // the cap: at most as many again as the pool has
+  job.replaced = lost_ < most_;  // the cap: at most as many again as the pool has
+  if (job.replaced) ++lost_;
   runtime_->end_work();
   call_threads(lock, queue_.size());  // there is room for one more now
   return true;
+}
+
+void Pool::lend() noexcept {
+  std::unique_lock lock(mutex_);
+  ++lent_;
+  call_threads(lock, queue_.size());
+}
+
+void Pool::take_back() noexcept {
+  const std::lock_guard lock(mutex_);
+  --lent_;
 }
 
 /// The next job for the calling thread; waits for it. Null: the thread is to end.
@@ -165,16 +191,18 @@ void Pool::run(std::shared_ptr<Thread> self) {
     self->job.reset();
     auto running = PoolJob::State::running;
     const bool ours = job->state.compare_exchange_strong(running, PoolJob::State::done);
-    if (!ours) {  // taken over while it ran: this thread has been replaced
+    if (ours) {
+      --running_;
+      lock.unlock();
+      job->done.notify();
+      runtime_->end_work();
+      lock.lock();
+    } else if (job->replaced) {
       --lost_;
-      break;
     }
-    --running_;
-    lock.unlock();
-    job->done.notify();
-    runtime_->end_work();
-    lock.lock();
+    if (live_ > allowed()) break;  // the others suffice
   }
+  --live_;
   self->exited = true;
   exited_.notify_all();
   this_thread_state = {};

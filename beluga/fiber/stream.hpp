@@ -17,11 +17,11 @@
 /// the producer has the last word: what it still yields arrives, then its error. A `from` source is a plain
 /// call in the puller's context. A stream shares ownership of all that it needs. A yielded element is valid
 /// until the next pull. Errors of the producer are thrown by next() once, after the elements before them: an
-/// Error, or a foreign exception as it was thrown. Destroying a stream cancels its producer at once (everything
-/// it waits for throws Error{cancelled}), waits for its unwinding and never throws. A body that neither returns,
-/// yields nor waits for anything interruptible makes it wait for ever: let long computations call
-/// Context::check(), and wait for real threads in blocking(). Thread-safety: one user at a time; may be handed
-/// between fibers and threads.
+/// Error, or a foreign exception as it was thrown. Destroying a stream cancels its producer at once
+/// (everything it waits for throws Error{cancelled}), waits for its unwinding and never throws. A body that
+/// neither returns, yields nor waits for anything interruptible makes it wait for ever: let long computations
+/// call Context::check(), and wait for real threads in blocking(). Thread-safety: one user at a time; may be
+/// handed between fibers and threads.
 
 #include <cstddef>
 #include <cstdint>

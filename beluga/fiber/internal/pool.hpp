@@ -1,6 +1,9 @@
 #pragma once
 /// The real threads behind blocking().
 
+#include <signal.h>
+
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -27,6 +30,7 @@ struct PoolJob {
   std::string name;
   Context context;
   std::atomic<State> state{State::queued};
+  bool replaced = false;  ///< abandoned, and its thread counts as lost; under the pool's lock
   ParkingSpot done;
 };
 
@@ -35,9 +39,14 @@ struct PoolJob {
 /// all that are over in a moment; the worker calls the others once it sees that jobs still wait (fan_out). A
 /// thread that runs out of jobs looks for more for a moment before it sleeps, one at a time, as long as that
 /// pays off.
+///
+/// Of `most` threads, those that cannot serve the queue do not count: at most as many again that abandoned
+/// jobs hold, and eight times as many whose job waits for something (a fiber, say, that needs the pool in its
+/// turn).
 class Pool : public std::enable_shared_from_this<Pool> {
  public:
-  Pool(Runtime::Impl& runtime, unsigned most) : runtime_(&runtime), most_(most) {}
+  Pool(Runtime::Impl& runtime, unsigned most);
+  /// Throws, with the job not taken, when it is stopping or when nobody could ever serve it.
   void submit(std::shared_ptr<PoolJob> job);
   /// Calls a thread for each job that still waits. A worker that has submitted jobs must call this before it
   /// sleeps.
@@ -46,6 +55,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
   bool withdraw(PoolJob& job) noexcept;
   /// Gives up on a running job; its thread is replaced up to a cap. False when it has just ended.
   bool abandon(PoolJob& job) noexcept;
+  /// Called by a thread of the pool whose job parks, and after that: others may serve the queue meanwhile.
+  void lend() noexcept;
+  void take_back() noexcept;
   /// Stops the threads. Names of jobs that still run; their threads are let go.
   std::vector<std::string> stop(std::chrono::steady_clock::time_point deadline);
 
@@ -64,10 +76,16 @@ class Pool : public std::enable_shared_from_this<Pool> {
   std::shared_ptr<PoolJob> next(std::unique_lock<std::mutex>& lock, Thread& self);
   void call_threads(std::unique_lock<std::mutex>& lock, std::size_t most) noexcept;
   bool start_thread() noexcept;
+  std::size_t allowed() const noexcept {
+    return most_ + lost_ + std::min<std::size_t>(lent_, kLentPerThread * most_);
+  }
   std::size_t on_their_way() const noexcept { return coming_ + (looking_ ? 1 : 0); }
+
+  static constexpr std::size_t kLentPerThread = 8;
 
   Runtime::Impl* runtime_;
   const unsigned most_;
+  sigset_t signals_;  ///< what the host blocks; workers, which start threads, block more
   mutable std::mutex mutex_;
   std::condition_variable exited_;
   std::deque<std::shared_ptr<PoolJob>> queue_;
@@ -78,7 +96,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
   bool looking_ = false;    ///< a thread spins for jobs
   Patience patience_;
   std::size_t running_ = 0;
-  std::size_t lost_ = 0;  ///< threads held by abandoned jobs
+  std::size_t live_ = 0;  ///< threads that have not exited
+  std::size_t lost_ = 0;  ///< of these, held by abandoned jobs; most_ at most are counted
+  std::size_t lent_ = 0;  ///< of these, whose job waits
   bool stopping_ = false;
   std::atomic<std::size_t> abandoned_{0};
 };
