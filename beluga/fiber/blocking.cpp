@@ -30,7 +30,7 @@ void run_blocking(const BlockingOptions& options, Function<void()> call) {
   // pool's.
   if (!on_fiber && (thread.runtime != nullptr || options.mode == Blocking::must_finish)) return call();
 
-  Runtime::Impl& runtime = Runtime::current().impl();
+  Runtime::Impl& runtime = RuntimeAccess::current();
   runtime.check_usable();
   const Context& caller = current_context();
   const CancelToken token = caller.cancel_token();

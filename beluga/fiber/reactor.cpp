@@ -19,7 +19,7 @@ void on_worker(Function<void()> f) {
 }
 
 unsigned worker_count() {
-  return static_cast<unsigned>(Runtime::current().impl().workers.size());
+  return static_cast<unsigned>(RuntimeAccess::current().workers.size());
 }
 
 unsigned per_worker_slot() {

@@ -27,6 +27,10 @@
 
 namespace beluga {
 
+namespace detail {
+struct RuntimeAccess;
+}
+
 struct RuntimeOptions {
   unsigned workers = 0;  ///< threads that run fibers, at most 1,024; 0: one per core, at most 4
   /// Most threads of the pool behind blocking(), 1 to 65,536 (0 counts as 1); started as needed.
@@ -105,10 +109,10 @@ class Runtime {
   RuntimeStats stats() const;
   Clock& clock() const noexcept;
 
-  struct Impl;
-  Impl& impl() const noexcept { return *impl_; }  ///< for beluga/fiber itself
+  struct Impl;  // opaque
 
  private:
+  friend struct detail::RuntimeAccess;
   void run_and_wait(Function<void()> body);
   std::shared_ptr<Impl> impl_;
 };

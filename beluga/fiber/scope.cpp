@@ -71,7 +71,7 @@ Scope::~Scope() {
 
 void Scope::start(std::string_view name, Body body) {
   State& state = *state_;
-  Runtime::Impl& runtime = Runtime::current().impl();
+  Runtime::Impl& runtime = detail::RuntimeAccess::current();
   runtime.check_usable();
   // What is taken here for the child is given back when it cannot be started.
   struct Place {

@@ -116,7 +116,7 @@ GeneratorCore::Impl::Impl(GeneratorCore& c, Function<void(GeneratorCore&)> b, co
       body(std::move(b)),
       type(t),
       name(n),
-      runtime(Runtime::current().impl().shared_from_this()),
+      runtime(RuntimeAccess::current().shared_from_this()),
       home(runtime->pick_worker()),
       cancel_state(make_cancel_state(CancelAccess::state(current_context().cancel_token()), nullptr)),
       context(runtime->enter(current_context().with_cancel(CancelAccess::token(cancel_state)))) {}

@@ -18,6 +18,11 @@
 namespace beluga {
 
 namespace detail {
+struct RuntimeAccess {
+  static Runtime::Impl& impl(const Runtime& runtime) noexcept { return *runtime.impl_; }
+  static Runtime::Impl& current() { return impl(Runtime::current()); }
+};
+
 /// Forks that lie between this process and the one that started its first runtime.
 unsigned forks() noexcept;
 }  // namespace detail
