@@ -1,7 +1,7 @@
 #pragma once
 /// `blocking(f)`: runs `f` on a pool of real threads and parks the calling fiber until it returns.
 ///
-///     auto rows = blocking([&] { return read_everything(file); });
+///     auto pages = blocking([&] { return find_pages("fibers", 10); });
 ///
 /// For everything that may hold a thread: disk, SQLite, a user's tool, getaddrinfo. The job inherits the
 /// Context. By default the caller waits until `f` has returned, whatever happens (`Blocking::must_finish`),

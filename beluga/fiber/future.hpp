@@ -2,7 +2,7 @@
 /// `Promise<T>`/`Future<T>`: one value or error, handed from any fiber or thread to any other.
 ///
 ///     Promise<int> promise;
-///     std::thread worker([&] { promise.set(42); });
+///     scope.spawn("worker", [&] { promise.set(42); });
 ///     int answer = promise.future().get();          // parks a fiber, blocks a plain thread
 ///
 /// The first to settle a promise wins; a promise that goes away unsettled fails its future. Futures are

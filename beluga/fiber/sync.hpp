@@ -8,7 +8,7 @@
 ///     connections.acquire();                        // what it guards is given back with release()
 ///
 ///     Signal ready;
-///     scope.spawn("loader", [&] { load(); ready.set(); });
+///     scope.spawn("loader", [&] { load("index"); ready.set(); });
 ///     ready.wait();
 ///
 /// A wait that has to wait obeys the current context: it throws Error{cancelled} with the cause or
