@@ -1,9 +1,9 @@
 #pragma once
 /// `Ledger`: a budget of tokens and dollars that several spenders share without overdrawing it.
 ///
-///     Ledger::Reservation held = ledger->reserve(least, wanted, "the model call of step 3");
-///     ... spend at most held.granted() ...
-///     held.settle(spent);                       // else the destructor gives all of it back
+///     Ledger ledger({.max_tokens = 10'000});
+///     Ledger::Reservation held = ledger.reserve({.tokens = 100}, {.tokens = 2'000}, "a model call");
+///     held.settle({.tokens = 1'500});  // else the destructor gives all of it back
 ///
 /// A reservation is refused only when what has been *spent* leaves too little. When the rest is merely set
 /// aside by others, it waits until they settle (never while it holds a reservation of the same ledger, so

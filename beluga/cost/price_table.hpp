@@ -1,10 +1,9 @@
 #pragma once
 /// `PriceTable`: what models cost, so that a run can say what it spent.
 ///
-///     auto prices = std::make_shared<PriceTable>(PriceTable::builtin());
-///     prices->set("openai/my-model", {.input = Usd::parse("0.5"), .output = Usd::parse("2")});
-///     std::optional<Usd> cost = prices->cost("openai/gpt-4o", usage);     // exact; nullopt when it is not
-///     known
+///     PriceTable prices = PriceTable::builtin();
+///     prices.set("openai/my-model", {.input = Usd::parse("0.5"), .output = Usd::parse("2")});
+///     std::optional<Usd> cost = prices.cost("openai/my-model", {.input = 1200, .output = 80});
 ///
 /// Nothing is guessed: a model that the table does not name, or a kind of token it has no price for, has no
 /// cost. The built-in rows are list prices (standard service tier, no discounts) as their providers published

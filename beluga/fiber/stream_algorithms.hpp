@@ -1,10 +1,12 @@
 #pragma once
 /// Adaptors of streams. Each takes a stream and gives one; they compose with `|`.
 ///
-///     namespace streams = beluga::streams;
-///     std::vector<std::string> names = files()
-///         | streams::filter([](const File& file) { return file.size > 0; })
-///         | streams::map([](File& file) { return file.name; })
+///     Stream<int> numbers = Stream<int>::generate([](Yield<int>& yield) {
+///       for (int i = 0; i < 100; ++i) yield(i);
+///     });
+///     std::vector<std::string> even = std::move(numbers)
+///         | streams::filter([](const int& n) { return n % 2 == 0; })
+///         | streams::map([](int& n) { return std::to_string(n); })
 ///         | streams::take(10)
 ///         | streams::collect();
 ///
