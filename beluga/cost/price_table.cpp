@@ -18,7 +18,8 @@ struct Row {
   const char* output;
 };
 
-// developers.openai.com/api/docs/pricing, standard tier; no charge for writing the cache.
+// developers.openai.com/api/docs/pricing, standard tier, as two third parties agree to have read it that month; no charge
+// for writing the cache.
 constexpr const char* kOpenAiAsOf = "2026-03-21";
 constexpr Row kOpenAi[] = {
     {"gpt-4o", "2.50", "1.25", nullptr, "10"},
@@ -34,7 +35,7 @@ constexpr Row kOpenAi[] = {
     {"o4-mini", "1.10", "0.275", nullptr, "4.40"},
 };
 
-// platform.claude.com/docs/en/about-claude/pricing; cache writes that live five minutes.
+// platform.claude.com/docs/en/about-claude/pricing, read as a stored copy; cache writes that live five minutes.
 constexpr const char* kAnthropicAsOf = "2026-10-24";
 constexpr Row kAnthropic[] = {
     {"claude-opus-5", "5", "0.50", "6.25", "25"},     {"claude-opus-4-8", "5", "0.50", "6.25", "25"},
