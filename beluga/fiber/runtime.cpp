@@ -166,10 +166,9 @@ void Runtime::Impl::time_moved(TimePoint now) noexcept {
     if (worker->next_timer.load() <= now.time_since_epoch().count()) worker->wake_if_sleeping();
 }
 
-Runtime::Impl::Admission::Admission(Impl& runtime) {
+Runtime::Impl::Admission::Admission(Impl& runtime, const detail::Worker& target) {
   runtime.check_usable();
-  const detail::Worker* const own = detail::this_thread_state.worker;
-  if (own != nullptr && &own->runtime == &runtime) return;
+  if (detail::this_thread_state.worker == &target) return;
   counted_ = runtime.shared_from_this();
   runtime.admitted.fetch_add(1);
   // After the count, as shutdown() looks at the count after it has set the flag: one sees the other.
@@ -342,12 +341,12 @@ void Runtime::run_and_wait(Function<void()> body) {
     detail::ParkingSpot done;
   } frame{body, std::nullopt, {}};
   {
-    const Impl::Admission admission(*impl_);
-    detail::spawn(
-        impl_->pick_worker(), "run", impl_->enter(detail::current_context()), [&frame](const Error* refused) {
-          frame.failure = refused != nullptr ? detail::Failure{*refused} : detail::failure_of(frame.body);
-          frame.done.notify();
-        });
+    detail::Worker& worker = impl_->pick_worker();
+    const Impl::Admission admission(*impl_, worker);
+    detail::spawn(worker, "run", impl_->enter(detail::current_context()), [&frame](const Error* refused) {
+      frame.failure = refused != nullptr ? detail::Failure{*refused} : detail::failure_of(frame.body);
+      frame.done.notify();
+    });
   }
   // The body refers to the caller's frame, so that it is waited for whatever happens; it is cancelled with
   // the caller.

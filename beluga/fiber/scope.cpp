@@ -95,8 +95,9 @@ void Scope::start(std::string_view name, Body body) {
       own == nullptr || own == state.parent ? state.cancel : detail::make_cancel_state(own, state.cancel);
   Context context = runtime.enter(caller.with_cancel(detail::CancelAccess::token(std::move(token))));
   state.forks.store(detail::forks(), std::memory_order_relaxed);
-  const Runtime::Impl::Admission admission(runtime);  // the wait for a slot may have been long
-  detail::spawn(runtime.pick_worker(), name, std::move(context),
+  detail::Worker& worker = runtime.pick_worker();
+  const Runtime::Impl::Admission admission(runtime, worker);  // the wait for a slot may have been long
+  detail::spawn(worker, name, std::move(context),
                 [shared = state_, body = std::move(body)](const Error* refused) mutable {
                   const auto failure = body(refused);
                   body = nullptr;  // what the body owns is gone before the scope is told

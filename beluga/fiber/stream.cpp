@@ -195,7 +195,7 @@ void* GeneratorCore::next() {
         if (!self.here() && self.type != nullptr && !self.ring)
           self.ring = std::make_unique<ElementRing>(*self.type);
         std::optional<Runtime::Impl::Admission> admission;
-        if (self.fiber == nullptr) self.start(admission.emplace(*self.runtime));
+        if (self.fiber == nullptr) self.start(admission.emplace(*self.runtime, self.home));
         if (!self.here()) self.demand.store(true, std::memory_order_relaxed);
         if (self.state.compare_exchange_strong(seen, State::running, std::memory_order_acq_rel))
           self.resume_or_enqueue();

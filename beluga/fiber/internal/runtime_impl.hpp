@@ -36,15 +36,14 @@ struct Runtime::Impl final : std::enable_shared_from_this<Runtime::Impl>, detail
   class Admission {
    public:
     /// Throws Error{failed_precondition} after shutdown or in a forked child.
-    explicit Admission(Impl& runtime);
+    Admission(Impl& runtime, const detail::Worker& target);
     ~Admission();
     Admission(const Admission&) = delete;
     Admission& operator=(const Admission&) = delete;
 
    private:
     void leave() noexcept;
-    std::shared_ptr<Impl>
-        counted_;  ///< null on a worker of the runtime, which looks at its own queue before it ends
+    std::shared_ptr<Impl> counted_;  ///< null on `target` itself, which looks at its own queue before it ends
   };
 
   void start();
