@@ -17,7 +17,9 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <stdexcept>
 #include <system_error>
 
@@ -44,12 +46,15 @@ sockaddr_in loopback(std::uint16_t port) {
   return address;
 }
 
-std::uint16_t bind_loopback(int fd) {
-  sockaddr_in address = loopback(0);
+std::uint16_t bind_to(int fd, sockaddr_in address) {
   if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fail("bind");
   socklen_t size = sizeof address;
   if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) fail("getsockname");
   return ntohs(address.sin_port);
+}
+
+std::uint16_t bind_loopback(int fd) {
+  return bind_to(fd, loopback(0));
 }
 
 int tcp_socket(int flags = 0) {
@@ -517,18 +522,38 @@ std::uint16_t refused_port() {
   return port;
 }
 
-UnresponsivePort::UnresponsivePort() {
+UnresponsivePort::UnresponsivePort(unsigned char host, std::uint16_t port) {
   const int listener = tcp_socket();
   fds_.push_back(listener);
-  port_ = bind_loopback(listener);
+  sockaddr_in address = loopback(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host);
+  port_ = bind_to(listener, address);
+  address.sin_port = htons(port_);
   if (::listen(listener, 0) != 0) fail("listen");
   // Linux accepts backlog + 1 connections by itself, then drops each SYN.
-  const sockaddr_in address = loopback(port_);
   for (int i = 0; i < 4; ++i) {
     const int fd = tcp_socket(SOCK_NONBLOCK);
     fds_.push_back(fd);
     ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
   }
+  char text[14];
+  std::snprintf(text, sizeof text, "%08X:%04X", address.sin_addr.s_addr, port_);
+  address_ = text;
+  own_attempts_ = attempts();
+}
+
+/// Sockets in the state SYN-SENT (02) towards this port: "sl: local remote state ..." in hexadecimal.
+std::size_t UnresponsivePort::attempts() const {
+  std::ifstream table("/proc/net/tcp");
+  std::size_t count = 0;
+  for (std::string line; std::getline(table, line);) {
+    if (line.find(" " + address_ + " 02 ") != std::string::npos) ++count;
+  }
+  return count;
+}
+
+void UnresponsivePort::let_in() {
+  if (::listen(fds_.front(), 64) != 0) fail("listen");
 }
 
 UnresponsivePort::~UnresponsivePort() {

@@ -179,19 +179,29 @@ std::string http_chunk(std::string_view data);
 /// A port on 127.0.0.1 where nobody listens: connections are refused.
 std::uint16_t refused_port();
 
-/// A port on 127.0.0.1 where connection attempts are neither accepted nor refused: a listener whose queue is
-/// full.
+/// A port where connection attempts are neither accepted nor refused: a listener whose queue is full. They
+/// are refused once it is destroyed; a pending one when its SYN is sent again (Linux: a second after the
+/// first).
 class UnresponsivePort {
  public:
-  UnresponsivePort();
+  /// Of 127.0.0.<host>; `port` 0: any that is free.
+  explicit UnresponsivePort(unsigned char host = 1, std::uint16_t port = 0);
   ~UnresponsivePort();
   UnresponsivePort(const UnresponsivePort&) = delete;
   UnresponsivePort& operator=(const UnresponsivePort&) = delete;
   std::uint16_t port() const noexcept { return port_; }
+  /// Whether somebody is trying to connect.
+  bool attempted() const { return attempts() > own_attempts_; }
+  /// Makes room in the queue: attempts succeed from now on, pending ones when their SYN is sent again. Nobody
+  /// says anything on these connections.
+  void let_in();
 
  private:
+  std::size_t attempts() const;
   std::vector<int> fds_;
+  std::string address_;
   std::uint16_t port_ = 0;
+  std::size_t own_attempts_ = 0;
 };
 
 }  // namespace beluga::testing

@@ -1,10 +1,14 @@
 #include "beluga/net/internal/curl_loop.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <cstddef>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -34,6 +38,17 @@ void set(CURL* easy, CURLoption option, Value value) {
     raise(Error(ErrorCode::internal, "libcurl refuses option " + std::to_string(static_cast<int>(option)) +
                                          ": " + ::curl_easy_strerror(status)));
   }
+}
+
+/// The local port of a socket; -1 when it has none.
+int port_of(curl_socket_t fd) noexcept {
+  sockaddr_storage local{};
+  socklen_t size = sizeof local;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) != 0) return -1;
+  std::uint16_t port = 0;
+  static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
+  std::memcpy(&port, reinterpret_cast<const char*>(&local) + offsetof(sockaddr_in, sin_port), sizeof port);
+  return ntohs(port);
 }
 
 long whole_seconds(Duration duration) {
@@ -163,10 +178,11 @@ void CurlLoop::add(std::shared_ptr<HttpTransfer> transfer) {
 void CurlLoop::detach(HttpTransfer& transfer) noexcept {
   CURL* easy = transfer.easy;
   if (easy == nullptr) return;
+  counters_->transfers_running.fetch_sub(1, std::memory_order_relaxed);  // before the peer can know
   ::curl_multi_remove_handle(multi_, easy);
+  for (const curl_socket_t fd : transfer.sockets_) forget(fd, transfer);
   transfer.release();
   running_.erase(&transfer);
-  counters_->transfers_running.fetch_sub(1, std::memory_order_relaxed);
   if (spare_.size() < kMostSpare)
     spare_.push_back(easy);
   else
@@ -200,6 +216,7 @@ void CurlLoop::close() noexcept {
   for (CURL* easy : std::exchange(spare_, {})) ::curl_easy_cleanup(easy);
   ::curl_multi_cleanup(std::exchange(multi_, nullptr));
   ::curl_share_cleanup(std::exchange(share_, nullptr));
+  while (!sockets_.empty()) closed(sockets_.begin()->first);
   while (!watches_.empty()) unwatch(watches_.begin()->first);
   alarm_->loop = nullptr;
   alarm_->timer.cancel();
@@ -218,6 +235,7 @@ int CurlLoop::on_socket(CURL*, curl_socket_t fd, int what, void* self, void*) no
   auto& loop = *static_cast<CurlLoop*>(self);
   if (what == CURL_POLL_REMOVE) {
     loop.unwatch(fd);
+    loop.attempt_ended(fd);
     return 0;
   }
   try {
@@ -291,6 +309,7 @@ void CurlLoop::act(curl_socket_t fd, int events) {
   int running = 0;
   ::curl_multi_socket_action(multi_, fd, events, &running);
   collect();
+  if (!failed_attempts_.empty()) try_next_addresses();
 }
 
 /// Hands out the transfers that have ended.
@@ -307,23 +326,75 @@ void CurlLoop::collect() {
   }
 }
 
+// ---- libcurl's sockets ----
+
 curl_socket_t CurlLoop::open_socket(void* object, curlsocktype, curl_sockaddr* address) noexcept {
   auto& transfer = *static_cast<HttpTransfer*>(object);
   if (!transfer.may_connect(*address)) return CURL_SOCKET_BAD;
   const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   if (fd < 0) return CURL_SOCKET_BAD;
-  transfer.socket_ = fd;
-  HttpCounters& counters = transfer.loop_->counters();
-  counters.connections_opened.fetch_add(1, std::memory_order_relaxed);
-  counters.connections_open.fetch_add(1, std::memory_order_relaxed);
+  try {
+    transfer.loop_->opened(fd, transfer);
+  } catch (...) {  // out of memory
+    ::close(fd);
+    return CURL_SOCKET_BAD;
+  }
   return fd;
 }
 
 int CurlLoop::close_socket(void* self, curl_socket_t fd) noexcept {
   auto& loop = *static_cast<CurlLoop*>(self);
   loop.unwatch(fd);
-  loop.counters_->connections_open.fetch_sub(1, std::memory_order_relaxed);
+  loop.attempt_ended(fd);
+  loop.closed(fd);
   return ::close(fd);
+}
+
+void CurlLoop::attempt_ended(curl_socket_t fd) noexcept {
+  const auto socket = sockets_.find(fd);
+  if (socket == sockets_.end() || socket->second == nullptr) return;
+  try {
+    failed_attempts_.push_back(socket->second->weak_from_this());
+  } catch (...) {  // out of memory: the next address has to wait for a timer of libcurl's
+  }
+}
+
+/// libcurl 7.88 goes on to a host's next address only when something runs the transfer again, and sets no
+/// timer that would. Pausing and resuming one that has nothing to send yet does just that.
+void CurlLoop::try_next_addresses() noexcept {
+  for (const auto& each : std::exchange(failed_attempts_, {})) {
+    const auto transfer = each.lock();
+    if (!transfer || transfer->easy == nullptr) continue;
+    ::curl_easy_pause(transfer->easy, CURLPAUSE_SEND);
+    ::curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+  }
+}
+
+void CurlLoop::opened(curl_socket_t fd, HttpTransfer& transfer) {
+  transfer.sockets_.push_back(fd);
+  const bool known = !sockets_.insert_or_assign(fd, &transfer).second;  // then closed without a word
+  counters_->connections_opened.fetch_add(1, std::memory_order_relaxed);
+  if (!known) counters_->connections_open.fetch_add(1, std::memory_order_relaxed);
+}
+
+void CurlLoop::connected(HttpTransfer& transfer, int local_port) noexcept {
+  for (const curl_socket_t fd : std::exchange(transfer.sockets_, {})) {
+    const auto socket = sockets_.find(fd);
+    if (socket == sockets_.end() || socket->second != &transfer) continue;
+    if (port_of(fd) == local_port)
+      socket->second = nullptr;  // from here on its end is announced
+    else
+      forget(fd, transfer);
+  }
+}
+
+void CurlLoop::closed(curl_socket_t fd) noexcept {
+  if (sockets_.erase(fd) != 0) counters_->connections_open.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void CurlLoop::forget(curl_socket_t fd, const HttpTransfer& opener) noexcept {
+  const auto socket = sockets_.find(fd);
+  if (socket != sockets_.end() && socket->second == &opener) closed(fd);
 }
 
 }  // namespace beluga::detail

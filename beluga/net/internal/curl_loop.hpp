@@ -42,6 +42,8 @@ class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
   /// The worker ends: as close(), and post() refuses from now on.
   void worker_ends() noexcept;
   bool closed() const noexcept { return multi_ == nullptr; }
+  /// `transfer` has its connection: of the sockets it opened, the one with this local port.
+  void connected(HttpTransfer& transfer, int local_port) noexcept;
   HttpCounters& counters() noexcept { return *counters_; }
   const HttpClientOptions& options() const noexcept { return *options_; }
 
@@ -75,6 +77,11 @@ class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
   void collect();
   void unwatch(curl_socket_t fd) noexcept;
   void detach(HttpTransfer& transfer) noexcept;
+  void opened(curl_socket_t fd, HttpTransfer& transfer);
+  void closed(curl_socket_t fd) noexcept;
+  void attempt_ended(curl_socket_t fd) noexcept;
+  void try_next_addresses() noexcept;
+  void forget(curl_socket_t fd, const HttpTransfer& opener) noexcept;
 
   std::mutex io_mutex_;
   std::atomic<boost::asio::io_context*> io_;  ///< null once the worker has ended; changed under io_mutex_
@@ -84,6 +91,11 @@ class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
   CURLSH* share_ = nullptr;
   std::shared_ptr<Alarm> alarm_;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watch>> watches_;
+  /// libcurl's open sockets, each with the transfer that opened it while that is connecting. libcurl 7.88 to
+  /// 8.2 closes one in that state without a word (https://github.com/curl/curl/pull/11439).
+  std::unordered_map<curl_socket_t, HttpTransfer*> sockets_;
+  /// Transfers whose attempt to connect has just failed.
+  std::vector<std::weak_ptr<HttpTransfer>> failed_attempts_;
   std::unordered_map<HttpTransfer*, std::shared_ptr<HttpTransfer>> running_;
   std::vector<CURL*> spare_;  ///< easy handles at rest
 };

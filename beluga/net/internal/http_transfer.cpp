@@ -317,8 +317,9 @@ bool HttpTransfer::may_connect(const curl_sockaddr& address) noexcept {
 
 /// The connection is there, TLS included; the request goes out now. libcurl comes here again when it repeats
 /// a request because a pooled connection was dead.
-int HttpTransfer::on_ready(void* object, char*, char*, int, int) noexcept {
+int HttpTransfer::on_ready(void* object, char*, char*, int, int local_port) noexcept {
   auto& self = *static_cast<HttpTransfer*>(object);
+  self.loop_->connected(self, local_port);
   const std::lock_guard lock(self.mutex_);
   if (self.done_) return CURL_PREREQFUNC_ABORT;
   ++self.sends_;
@@ -469,7 +470,7 @@ std::string_view HttpTransfer::phase_text() const noexcept {
       sockaddr_storage peer;
       socklen_t size = sizeof peer;
       const bool connected =
-          socket_ >= 0 && ::getpeername(socket_, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+          !sockets_.empty() && ::getpeername(sockets_.back(), reinterpret_cast<sockaddr*>(&peer), &size) == 0;
       if (connected && request_.url.secure()) return "in the TLS handshake";
       return request_.proxy.empty() ? "connecting" : "connecting through the proxy";
     }
