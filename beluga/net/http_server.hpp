@@ -218,7 +218,7 @@ class HttpServer {
                                                     HttpServerResponse& response) mutable {
                      response.send(f(request));
                    })) {}
-  /// drain(0) if it was not drained.
+  /// drain(0) if it was not drained. Not in a handler of this server: that ends the program.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -231,11 +231,13 @@ class HttpServer {
   /// ones on error.
   void reload_tls();
 
-  /// Waits until the server is drained.
+  /// Waits until the server is drained. Not in a handler of this server: Error{failed_precondition}.
   void wait();
   /// Stops accepting, closes idle connections, lets running requests finish (their answers say Connection:
   /// close), and after `grace` cancels the handlers that are left (cause: "server is shutting down") and
-  /// joins them.
+  /// joins them. `grace` is time of the runtime that the server was made on. A handler of this server (and
+  /// what it starts) would wait for itself: Error{failed_precondition}; let it set a Signal that the server's
+  /// owner waits for. A caller whose own context ends the wait may call again.
   HttpDrainReport drain(Duration grace);
 
  private:

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "beluga/base/json.hpp"
+#include "beluga/fiber/blocking.hpp"
 #include "beluga/fiber/context.hpp"
 #include "beluga/fiber/future.hpp"
 #include "beluga/fiber/runtime.hpp"
@@ -429,21 +430,153 @@ TEST(HttpServer, SurvivesARequestCutAtEveryByte) {
   EXPECT_EQ(peer.response().second, "done");
 }
 
-TEST(HttpServer, ClosesSlowHeadersIdleConnectionsAndStalledBodies) {
-  HttpServer server({.limits = {.header_timeout = 60ms, .idle_timeout = 60ms, .body_idle_timeout = 60ms}},
-                    echo);
-  RawPeer silent(server.port());
-  RawPeer slow(server.port());
-  slow.send("GET / HT");
-  RawPeer idle(server.port());
+/// A server on a clock that stands still.
+struct VirtualServer {
+  ManualClock clock;
+  Runtime runtime{{.workers = 1, .clock = &clock}};
+  std::unique_ptr<HttpServer> server;
+
+  VirtualServer(HttpServerOptions options, HttpServer::Handler handler) {
+    runtime.run([&] { server = std::make_unique<HttpServer>(std::move(options), std::move(handler)); });
+  }
+  /// Moves the clock until `done`; how far it had to go.
+  template <class F>
+  Duration advance_until(F done) {
+    const TimePoint begin = clock.now();
+    while (!done()) {
+      clock.advance(100ms);
+      std::this_thread::yield();
+    }
+    return clock.now() - begin;
+  }
+};
+
+TEST(HttpServerTimeouts, EndASilentAndAnIdleConnectionWithoutAWord) {
+  VirtualServer at({.limits = {.header_timeout = 10s, .idle_timeout = 60s}}, echo);
+  RawPeer silent(at.server->port());
+  EXPECT_GE(at.advance_until(
+                [&] { return at.server->stats().accepted == 1 && at.server->stats().connections == 0; }),
+            10s);
+  EXPECT_EQ(silent.rest(), "");
+  RawPeer idle(at.server->port());
+  for (int i = 0; i < 3; ++i) {
+    idle.send(get("/"));
+    EXPECT_THAT(idle.response().first, StartsWith("HTTP/1.1 200 "));
+    at.clock.advance(59s);  // each request starts it anew
+  }
   idle.send(get("/"));
   idle.response();
-  RawPeer stalled(server.port());
-  stalled.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
-  EXPECT_EQ(silent.rest(), "");
-  EXPECT_THAT(slow.rest(), StartsWith("HTTP/1.1 408 "));
+  EXPECT_GE(at.advance_until([&] { return at.server->stats().connections == 0; }), 60s);
   EXPECT_EQ(idle.rest(), "");
-  EXPECT_THAT(stalled.rest(), StartsWith("HTTP/1.1 408 "));
+  EXPECT_EQ(at.server->stats().rejected, 0U);
+}
+
+TEST(HttpServerTimeouts, EndAHeadThatTakesTooLong) {
+  VirtualServer at({.limits = {.header_timeout = 10s, .idle_timeout = 1h}}, echo);
+  RawPeer slow(at.server->port());
+  slow.send("GET / HT");
+  EXPECT_GE(at.advance_until([&] { return at.server->stats().rejected == 1; }), 10s);
+  EXPECT_THAT(slow.until("}}\n"), StartsWith("HTTP/1.1 408 "));
+}
+
+TEST(HttpServerTimeouts, EndABodyThatStallsAndNotOneThatIsSlow) {
+  Signal reading;
+  VirtualServer at({.limits = {.body_idle_timeout = 30s}},
+                   [&](HttpServerRequest& request, HttpServerResponse& response) {
+                     std::string body(request.read());
+                     reading.set();
+                     body += request.body();
+                     response.send(body);
+                   });
+  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc";
+  RawPeer slow(at.server->port());
+  slow.send(head);
+  reading.wait();
+  at.clock.advance(29s);
+  slow.send("defghij");
+  EXPECT_EQ(slow.response().second, "abcdefghij");
+  slow.close();
+  while (at.server->stats().connections > 0) std::this_thread::yield();
+  RawPeer stalled(at.server->port());
+  stalled.send(head);
+  while (at.server->stats().requests < 2) std::this_thread::yield();
+  EXPECT_GE(at.advance_until([&] { return at.server->stats().connections == 0; }), 30s);
+  EXPECT_THAT(stalled.until("}}\n"), StartsWith("HTTP/1.1 408 "));
+}
+
+TEST(HttpServerTimeouts, EndAResponseThatNobodyTakes) {
+  std::atomic<std::size_t> written{0};
+  Promise<ErrorCode> outcome;
+  auto seen = outcome.future();
+  VirtualServer at({.limits = {.write_idle_timeout = 30s}},
+                   [&](HttpServerRequest&, HttpServerResponse& response) {
+                     const std::string chunk(64 * 1024, 'x');
+                     try {
+                       for (;;) {
+                         response.write(chunk);
+                         written += chunk.size();
+                       }
+                     } catch (const Error& error) {
+                       outcome.set(error.code());
+                       throw;
+                     }
+                   });
+  RawPeer peer(at.server->port(), 4096);
+  peer.send(get("/"));
+  EXPECT_GE(at.advance_until([&] { return seen.ready(); }), 30s);
+  EXPECT_EQ(seen.get(), ErrorCode::deadline_exceeded);
+}
+
+TEST(HttpServerTimeouts, EndTheGraceOfADrainAlsoForACallerOutsideOfTheRuntime) {
+  Signal started;
+  VirtualServer at({}, [&](HttpServerRequest&, HttpServerResponse&) {
+    started.set();
+    sleep_for(1h);
+  });
+  RawPeer peer(at.server->port());
+  peer.send(get("/"));
+  started.wait();
+  std::atomic<bool> drained{false};
+  HttpDrainReport report;
+  std::thread owner([&] {
+    report = at.server->drain(5min);
+    drained = true;
+  });
+  EXPECT_GE(at.advance_until([&] { return drained.load(); }), 5min);
+  owner.join();
+  EXPECT_EQ(report.cancelled, 1U);
+}
+
+TEST(HttpServer, RefusesToWaitForItselfInsideAHandler) {
+  HttpServer* self = nullptr;
+  const auto code_of = [](auto f) {
+    try {
+      f();
+    } catch (const Error& error) {
+      return std::string(to_string(error.code()));
+    }
+    return std::string("none");
+  };
+  HttpServer other({}, echo);
+  HttpServer server({}, [&](HttpServerRequest& request, HttpServerResponse& response) {
+    if (request.path() == "/drain") return response.send(code_of([&] { self->drain(1h); }));
+    if (request.path() == "/wait") return response.send(code_of([&] { self->wait(); }));
+    if (request.path() == "/pool") return response.send(code_of([&] { blocking([&] { self->drain(1h); }); }));
+    if (request.path() == "/child") {
+      Scope scope;
+      return response.send(code_of([&] { scope.spawn("child", [&] { self->drain(1h); }).get(); }));
+    }
+    response.send(code_of([&] { other.drain(Duration::zero()); }));
+  });
+  self = &server;
+  RawPeer peer(server.port());
+  for (const char* path : {"/drain", "/wait", "/pool", "/child"}) {
+    peer.send(get(path));
+    EXPECT_EQ(peer.response().second, "failed_precondition") << path;
+  }
+  peer.send(get("/other"));
+  EXPECT_EQ(peer.response().second, "none");
+  EXPECT_TRUE(server.drain(20s).clean());
 }
 
 TEST(HttpServer, DrainsInOrder) {

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -445,18 +448,97 @@ TEST(WebSocket, SaysGoodbyeWhenItIsDestroyed) {
   EXPECT_EQ(seen.get(), 1001);
 }
 
-TEST(WebSocket, CutsAPeerThatDoesNotAnswerTheClose) {
-  Signal over;
-  HttpServer server({}, [&](HttpServerRequest&, HttpServerResponse& response) {
-    WebSocket socket = response.upgrade({.limits = {.close_timeout = 20ms}});
-    socket.close();
-    EXPECT_EQ(socket.closed().value_or(WebSocketClose{}).code, 1006);
-    over.set();
-  });
-  RawPeer peer = open_raw(server);
+/// A server on a clock that stands still; its handler tells how the WebSocket ended.
+struct VirtualServer {
+  ManualClock clock;
+  Runtime runtime{{.workers = 1, .clock = &clock}};
+  std::unique_ptr<HttpServer> server;
+  Promise<std::string> outcome;
+  Future<std::string> seen = outcome.future();
+
+  VirtualServer(WebSocketLimits limits, std::function<void(WebSocket&)> use) {
+    runtime.run([&] {
+      server = std::make_unique<HttpServer>(
+          HttpServerOptions{}, [this, limits, use](HttpServerRequest&, HttpServerResponse& response) {
+            WebSocket socket = response.upgrade({.limits = limits});
+            std::string how;
+            try {
+              use(socket);
+            } catch (const Error& error) {
+              how = std::string(to_string(error.code())) + " ";
+            }
+            outcome.set(how + std::to_string(socket.closed().value_or(WebSocketClose{}).code));
+          });
+    });
+  }
+  template <class F>
+  Duration advance_until(F done) {
+    const TimePoint begin = clock.now();
+    while (!done()) {
+      clock.advance(100ms);
+      std::this_thread::yield();
+    }
+    return clock.now() - begin;
+  }
+};
+
+TEST(WebSocketTimeouts, CutAPeerThatDoesNotAnswerTheClose) {
+  VirtualServer at({.close_timeout = 5s}, [](WebSocket& socket) { socket.close(); });
+  RawPeer peer = open_raw(*at.server);
   EXPECT_EQ(next_frame(peer).op, kClose);
-  over.wait();
+  EXPECT_GE(at.advance_until([&] { return at.seen.ready(); }), 5s);
+  EXPECT_EQ(at.seen.get(), "1006");
   EXPECT_EQ(peer.rest(), "");
+}
+
+TEST(WebSocketTimeouts, PingASilentPeerAndLoseIt) {
+  VirtualServer at({.idle_timeout = 60s}, [](WebSocket& socket) {
+    while (socket.receive()) {
+    }
+  });
+  RawPeer peer = open_raw(*at.server);
+  peer.send(final_frame(kPing, "started?"));
+  EXPECT_EQ(next_frame(peer).op, kPong);
+  for (int i = 0; i < 5; ++i) {  // as long as it answers it lives
+    at.clock.advance(30s);
+    const Received ping = next_frame(peer);
+    EXPECT_EQ(ping.op, kPing);
+    peer.send(final_frame(kPong, ping.payload) + final_frame(kPing, "seen?"));
+    EXPECT_EQ(next_frame(peer).op, kPong);
+  }
+  EXPECT_FALSE(at.seen.ready());
+  EXPECT_GE(at.advance_until([&] { return at.seen.ready(); }), 60s);
+  EXPECT_EQ(at.seen.get(), "data_loss 1006");
+}
+
+TEST(WebSocketTimeouts, DoNotBlameThePeerForMessagesThatNobodyReceives) {
+  Signal go_on;
+  VirtualServer at({.idle_timeout = 60s}, [&](WebSocket& socket) {
+    go_on.wait();
+    while (socket.receive()) {
+    }
+  });
+  RawPeer peer = open_raw(*at.server);
+  std::string many = final_frame(kPing, "all here");
+  for (int i = 0; i < 20; ++i) many += final_frame(kText, "message");
+  peer.send(many);
+  EXPECT_EQ(next_frame(peer).op, kPong);  // the rest is read ahead in the same step
+  at.clock.advance(1h);
+  go_on.set();
+  peer.send(final_frame(kClose, close_payload(1000)));
+  Received last = next_frame(peer);
+  while (last.op == kPing) last = next_frame(peer);
+  EXPECT_EQ(last.close_code(), 1000U);
+  EXPECT_EQ(at.seen.get(), "1000");
+}
+
+TEST(WebSocketTimeouts, LoseAPeerThatTakesNothing) {
+  VirtualServer at({.idle_timeout = 0s, .write_idle_timeout = 30s}, [](WebSocket& socket) {
+    for (;;) socket.send_binary(std::string(1 << 20, 'x'));
+  });
+  RawPeer peer = open_raw(*at.server);
+  EXPECT_GE(at.advance_until([&] { return at.seen.ready(); }), 30s);
+  EXPECT_EQ(at.seen.get(), "failed_precondition 1006");
 }
 
 TEST(WebSocket, ReportsADeclinedHandshakeWithItsStatus) {
@@ -491,14 +573,30 @@ TEST(WebSocket, SaysWhatIsWrongWithAUrlOrAPeer) {
   EXPECT_EQ(code("ws://127.0.0.1:" + std::to_string(port) + "/"), ErrorCode::unavailable);
 }
 
-TEST(WebSocket, GivesUpOnAPeerThatNeverAnswersTheHandshake) {
+TEST(WebSocketTimeouts, GiveUpOnAPeerThatNeverAnswersTheHandshake) {
   HttpServer server({}, [](HttpServerRequest&, HttpServerResponse&) { sleep_for(1h); });
-  try {
-    (void)WebSocket::connect(url(server), {.connect_timeout = 30ms});
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::deadline_exceeded);
+  ManualClock clock;
+  Runtime runtime({.workers = 1, .clock = &clock});
+  std::atomic<bool> done{false};
+  std::string code;
+  std::thread client([&] {
+    runtime.run([&] {
+      try {
+        (void)WebSocket::connect(url(server), {.connect_timeout = 10s});
+      } catch (const Error& error) {
+        code = std::string(to_string(error.code()));
+      }
+    });
+    done = true;
+  });
+  const TimePoint begin = clock.now();
+  while (!done) {
+    clock.advance(100ms);
+    std::this_thread::yield();
   }
+  client.join();
+  EXPECT_EQ(code, "deadline_exceeded");
+  EXPECT_GE(clock.now() - begin, 10s);
 }
 
 /// A server that answers a client's handshake with these bytes behind it.

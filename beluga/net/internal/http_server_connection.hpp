@@ -15,6 +15,7 @@
 
 #include "beluga/fiber/cancel.hpp"
 #include "beluga/fiber/internal/park.hpp"
+#include "beluga/fiber/runtime.hpp"
 #include "beluga/fiber/scope.hpp"
 #include "beluga/fiber/sync.hpp"
 #include "beluga/net/http_server.hpp"
@@ -36,6 +37,11 @@ struct ServerLane {
 }  // namespace detail
 
 struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
+  /// In the Context of a handler, and of all that it starts: which server it belongs to.
+  struct HandlerOf {
+    using Value = char;
+  };
+
   HttpServerOptions options;
   Handler handler;
   int listener = -1;
@@ -54,6 +60,8 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   Mutex drain_mutex;
   HttpDrainReport report;
 
+  Runtime& runtime = Runtime::current();
+  const std::shared_ptr<const char> mark = std::make_shared<const char>('h');  ///< the value of HandlerOf
   std::unique_ptr<Scope> scope;  ///< owns the acceptors, which own the connections
   std::atomic<std::size_t> lanes_running{0};
   Signal lanes_done;
@@ -64,7 +72,11 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   /// Whether a connection from `address` is within the limits; counts it if so.
   bool admit(const std::string& address);
   void release(const std::string& address) noexcept;
+  /// Throws Error{failed_precondition} to a handler of this server, which would wait for itself.
+  void refuse_own_handler(std::string_view call) const;
+  bool in_own_handler() const;
   HttpDrainReport drain(Duration grace);
+  HttpDrainReport drain_here(Duration grace);
 };
 
 namespace detail {
