@@ -13,6 +13,7 @@
 #include "beluga/net/http_client.hpp"
 #include "beluga/net/sse.hpp"
 #include "beluga/net/url.hpp"
+#include "beluga/observe/propagation.hpp"
 
 namespace beluga::llm::openai {
 namespace {
@@ -58,6 +59,7 @@ class Call {
   void run(const ChatRequest& request) {
     HttpRequest http{.method = "POST", .url = endpoint_.url, .headers = endpoint_.headers};
     http.body = chat_request_body(request, endpoint_.options.model, endpoint_.options.compat);
+    observe::propagate(http.headers);
     HttpExchange exchange = guard([&] {
       const Timeouts& limits = endpoint_.options.timeouts;
       return endpoint_.client.open(std::move(http), {.timeouts = HttpTimeouts{.connect = limits.connect,

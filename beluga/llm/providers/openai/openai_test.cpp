@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "beluga/base/result.hpp"
@@ -15,6 +16,7 @@
 #include "beluga/llm/errors.hpp"
 #include "beluga/llm/retry.hpp"
 #include "beluga/net/http_client.hpp"
+#include "beluga/observe/telemetry.hpp"
 #include "tests/fault_server/fault_server.hpp"
 
 namespace beluga::llm::openai {
@@ -97,6 +99,26 @@ TEST(OpenAi, SendsNoAuthorizationWithoutAKey) {
   const FaultServer server(FaultServer::always(sse_response({fixture("text.sse")})));
   ASSERT_TRUE(generate(chat_model({.model = "m", .base_url = server.url("/v1")})).ok());
   EXPECT_FALSE(server.requests().at(0).has_header("Authorization"));
+}
+
+TEST(OpenAi, TellsTheServerUnderWhichSpanItIsCalled) {
+  const FaultServer server(FaultServer::always(sse_response({fixture("text.sse")})));
+  const ChatModelPtr model = model_at(server);
+  const auto telemetry = observe::Telemetry::create({});
+  const observe::Span span = telemetry->start_span("chat gpt-4o", observe::SpanKind::client);
+  std::optional<Stream<ChatChunk>> chunks;
+  {
+    const ContextScope scope(span.context_for_children());
+    ASSERT_TRUE(generate(model).ok());
+    chunks = model->stream(kHello);
+  }
+  while (chunks->next() != nullptr) {  // pulled from outside the span, made in it
+  }
+  ASSERT_TRUE(generate(model).ok());
+  const auto requests = server.requests();
+  EXPECT_EQ(requests.at(0).header("traceparent"), observe::traceparent(span.context()));
+  EXPECT_EQ(requests.at(1).header("traceparent"), observe::traceparent(span.context()));
+  EXPECT_FALSE(requests.at(2).has_header("traceparent")) << "no span, no trace";
 }
 
 TEST(OpenAi, UsesOneConnectionForManyCalls) {

@@ -1,0 +1,20 @@
+#pragma once
+/// The trace on its way to another process, in the headers of a request: W3C Trace Context.
+///
+///     HttpRequest request{.method = "POST", .url = url, .body = json};
+///     observe::propagate(request.headers);   // the server's spans become children of the current span
+///     client.send(std::move(request));
+///
+/// It is said where a request is made, not in the HTTP client: a trace goes to the services that a program
+/// works with, not to every address that a tool fetches.
+
+#include "beluga/fiber/context.hpp"
+#include "beluga/net/http.hpp"
+
+namespace beluga::observe {
+
+/// Adds `traceparent` for the span that `context` is under. Nothing without a span, when it is not recorded,
+/// or when the headers name a parent already.
+void propagate(HttpHeaders& headers, const Context& context = Context::current());
+
+}  // namespace beluga::observe
