@@ -64,7 +64,7 @@ void round_trip(std::string_view data, std::size_t step, bool masked, bool takeo
       deflater.add(data.substr(at, step), last, out);
       std::optional<std::array<unsigned char, 4>> mask;
       if (masked) {
-        mask = {1, 2, 3, static_cast<unsigned char>(step)};
+        mask.emplace(std::array<unsigned char, 4>{1, 2, 3, static_cast<unsigned char>(step)});
         beluga::detail::apply_mask(out.data(), out.size(), *mask, 0);
       }
       wire += beluga::detail::frame_head(at == 0 ? WebSocketOpcode::binary : WebSocketOpcode::continuation,
