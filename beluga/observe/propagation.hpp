@@ -1,9 +1,9 @@
 #pragma once
 /// The trace on its way to another process, in the headers of a request: W3C Trace Context.
 ///
-///     HttpRequest request{.method = "POST", .url = url, .body = json};
+///     HttpRequest request{.method = "POST", .url = url, .body = text};
 ///     observe::propagate(request.headers);   // the server's spans become children of the current span
-///     client.send(std::move(request));
+///     HttpClient().send(std::move(request));
 ///
 /// It is said where a request is made, not in the HTTP client: a trace goes to the services that a program
 /// works with, not to every address that a tool fetches.
