@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the foreign corpus of the offline model's evaluation: documentation of Debian packages, as plain text.
 #
-#   tests/offline/corpus.sh DEST
+#   tests/offline/corpus.sh DEST          the packages of `dev` and `held`
+#   tests/offline/corpus.sh DEST blind    those of the blind questions
 #
 # The packages are downloaded (apt-get download: no root, nothing is installed) and unpacked below DEST.tmp; text files
 # are copied, compressed ones inflated, manual pages rendered with groff without hyphenation or adjustment. Documents
@@ -11,7 +12,14 @@ set -euo pipefail
 packages=(anacron at borgbackup-doc chrony cron dnsmasq-base git-doc lighttpd-doc logrotate mosquitto openssh-client
           restic socat tmux unbound)
 
-dest=${1:?usage: corpus.sh DEST}
+blind=(curl fail2ban gpg gpg-agent keepalived lvm2 mdadm memcached postfix rsync screen sudo vsftpd wget wireguard-tools)
+
+dest=${1:?usage: corpus.sh DEST [blind]}
+case ${2:-} in
+  '') ;;
+  blind) packages=("${blind[@]}") ;;
+  *) echo "corpus.sh: unknown set '$2'; known: blind" >&2; exit 2 ;;
+esac
 if [[ -f $dest/VERSIONS ]]; then exit 0; fi
 remedy() { echo "corpus.sh: $1" >&2; echo "  remedy: $2" >&2; exit 1; }
 command -v groff >/dev/null || remedy "groff is missing" "apt-get install groff-base"
@@ -41,7 +49,7 @@ for deb in "$work"/debs/*.deb; do
   done
   # Plain documentation: READMEs, guides, Sphinx sources. Release notes, changelogs and pictures are left out.
   find "$tree/usr/share/doc" -type f 2>/dev/null | LC_ALL=C sort |
-    { grep -v -i -E '/(changelog|NEWS|RelNotes|_static|THANKS|CREDITS|AUTHORS)|\.(html|pdf|png|svg|js|css|sh|pl|inv|eot|ttf|woff2?|c|h)(\.gz)?$|changes\.rst|/examples/.*\.(sh|pl)$' || true; } |
+    { grep -v -i -E '/(changelog|NEWS|RelNotes|_static|THANKS|CREDITS|AUTHORS)|\.(html|pdf|ps|png|svg|js|css|sh|pl|inv|eot|ttf|woff2?|c|h)(\.gz)?$|changes\.rst|/examples/.*\.(sh|pl)$' || true; } |
     while read -r file; do
       name=${file#"$tree"/usr/share/doc/}
       name=${name#*/}

@@ -1,9 +1,9 @@
 // Asks an agent with the offline model and the built-in tools the questions of one set over a folder, and
 // grades the answers.
 //
-//   offline_eval FOLDER questions.tsv dev|held|own
+//   offline_eval FOLDER questions.tsv dev|held|own|blind
 //
-// The goal is 90 % on unseen questions, which these are not (README.md, protocol). The test holds a floor, so that the score
+// The goal is 90 % on unseen questions: on `blind`, that is (README.md, protocol). The test holds a floor, so that the score
 // cannot fall unseen.
 #include <algorithm>
 #include <chrono>
@@ -25,7 +25,7 @@ using offline_eval::Row;
 
 constexpr double kGoal = 90.0;
 // Our own documents change every day: one of six may tip over before somebody has to look.
-constexpr double kFloorDev = 86.0, kFloorHeld = 82.0, kFloorOwn = 80.0;
+constexpr double kFloorDev = 86.0, kFloorHeld = 82.0, kFloorOwn = 80.0, kFloorBlind = 40.0;
 constexpr std::uint32_t kSteps = 6;  // what the model promises to stay within
 
 std::string ask(const Agent& agent, const std::string& question) {
@@ -63,7 +63,10 @@ int main(int argc, char** argv) {
                 answer.substr(0, 300).c_str(), wrong.empty() ? "" : ("\n      " + wrong).c_str());
   }
   double score = total == 0 ? 0 : 100.0 * right / total;
-  double floor = set == "held" ? kFloorHeld : set == "own" ? kFloorOwn : kFloorDev;
+  double floor = set == "held"    ? kFloorHeld
+                 : set == "own"   ? kFloorOwn
+                 : set == "blind" ? kFloorBlind
+                                  : kFloorDev;
   std::printf("%s: %d of %d right, %.1f %% (goal %.0f %%: %s; floor %.0f %%)\n", set.c_str(), right, total,
               score, kGoal, score >= kGoal ? "met" : "NOT MET", floor);
   std::printf("%.2f s per question, the slowest %.2f s\n", total == 0 ? 0 : spent / total, slowest);

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <memory>
 
+#include "beluga/base/error.hpp"
 #include "beluga/llm/offline.hpp"
 
 namespace offline_eval {
@@ -64,9 +65,15 @@ std::string Row::group() const {
 std::vector<Row> read_questions(const std::string& path) {
   std::ifstream in(path);
   std::vector<Row> rows;
+  int number = 0;
   for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (line.empty() || line.starts_with("#")) continue;
     std::vector<std::string> row = split(line, "\t");
-    if (line.starts_with("#") || row.size() != 5) continue;
+    if (row.size() != 5)
+      throw beluga::Error(
+          beluga::ErrorCode::invalid_argument,
+          path + ":" + std::to_string(number) + ": expected 5 columns, found " + std::to_string(row.size()));
     rows.push_back({row[0], row[1], row[2], row[3], row[4]});
   }
   return rows;
