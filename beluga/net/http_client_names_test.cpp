@@ -97,8 +97,8 @@ TEST(HttpClient, TriesTheNextAddressWhenOneDoesNotAnswer) {
 /// A client of two addresses that answer nothing yet. It says that it was connected by waiting in vain for an
 /// answer.
 struct TwoAddresses {
-  std::unique_ptr<testing::UnresponsivePort> first = std::make_unique<testing::UnresponsivePort>(2);
-  testing::UnresponsivePort second{1, first->port()};
+  std::unique_ptr<testing::UnresponsivePort> first;
+  std::unique_ptr<testing::UnresponsivePort> second;
   HttpClient client{[] {
     HttpClientOptions options = plain();
     options.resolve = [](const std::string&) -> std::vector<IpAddress> {
@@ -106,10 +106,20 @@ struct TwoAddresses {
     };
     return options;
   }()};
+  TwoAddresses() {
+    for (int tries = 1;; ++tries) {
+      first = std::make_unique<testing::UnresponsivePort>(2);
+      // A port that was free on the first address may be taken on the second.
+      const auto both =
+          attempt([&] { second = std::make_unique<testing::UnresponsivePort>(1, first->port()); });
+      if (both.ok()) return;
+      if (tries == 100) raise(both.error());
+    }
+  }
   std::future<Error> start(Duration connect) {
     return std::async(std::launch::async, [this, connect] {
       return error_of([&] {
-        client.send({.url = "http://two.test:" + std::to_string(second.port()) + "/"},
+        client.send({.url = "http://two.test:" + std::to_string(second->port()) + "/"},
                     {.timeouts = HttpTimeouts{.connect = connect, .first_byte = 1ms}});
       });
     });
@@ -121,8 +131,8 @@ TEST(HttpClient, ConnectsToTheNextAddressWhenTheFirstIsRefusedAfterAWhile) {
   auto error = host.start(100s);
   while (!host.first->attempted()) std::this_thread::yield();
   host.first.reset();
-  while (!host.second.attempted()) std::this_thread::yield();
-  host.second.let_in();
+  while (!host.second->attempted()) std::this_thread::yield();
+  host.second->let_in();
   EXPECT_THAT(error.get().message(), HasSubstr("HttpTimeouts::first_byte"));
   EXPECT_EQ(host.client.stats().connections_open, 0U);
 }
@@ -134,9 +144,9 @@ TEST(HttpClient, ConnectsToTheNextAddressWhenTheFirstSaysNothing) {
   for (int i = 0; i < 3 && error.message().find("first_byte") == std::string::npos; ++i) {
     TwoAddresses host;
     auto waiting = host.start(5s);
-    while (waiting.wait_for(0s) != std::future_status::ready && !host.second.attempted())
+    while (waiting.wait_for(0s) != std::future_status::ready && !host.second->attempted())
       std::this_thread::yield();
-    host.second.let_in();
+    host.second->let_in();
     error = waiting.get();
     EXPECT_EQ(host.client.stats().connections_open, 0U);
   }
