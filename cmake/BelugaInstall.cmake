@@ -15,5 +15,7 @@ install(FILES ${PROJECT_BINARY_DIR}/BelugaConfig.cmake ${PROJECT_BINARY_DIR}/Bel
   DESTINATION ${package_dir} COMPONENT development)
 # Relative to the file itself, so that `cmake --install --prefix` and moved copies work.
 file(RELATIVE_PATH BELUGA_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+list(TRANSFORM rooms PREPEND "-l" OUTPUT_VARIABLE BELUGA_PC_ROOMS)
+list(JOIN BELUGA_PC_ROOMS " " BELUGA_PC_ROOMS)
 configure_file(cmake/beluga.pc.in ${PROJECT_BINARY_DIR}/beluga.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/beluga.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
