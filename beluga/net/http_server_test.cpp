@@ -475,7 +475,8 @@ TEST(HttpServerTimeouts, EndASilentAndAnIdleConnectionWithoutAWord) {
 TEST(HttpServerTimeouts, EndAHeadThatTakesTooLong) {
   VirtualServer at({.limits = {.header_timeout = 10s, .idle_timeout = 1h}}, echo);
   RawPeer slow(at.server->port());
-  slow.send("GET / HT");
+  slow.send(get("/") + "GET / HT");  // in one piece, so that the second head has begun before the clock moves
+  slow.response();
   EXPECT_GE(at.advance_until([&] { return at.server->stats().rejected == 1; }), 10s);
   EXPECT_THAT(slow.until("}}\n"), StartsWith("HTTP/1.1 408 "));
 }
@@ -524,6 +525,8 @@ TEST(HttpServerTimeouts, EndAResponseThatNobodyTakes) {
                    });
   RawPeer peer(at.server->port(), 4096);
   peer.send(get("/"));
+  while (written == 0)
+    std::this_thread::yield();  // before that, it is the time of the request's head that runs
   EXPECT_GE(at.advance_until([&] { return seen.ready(); }), 30s);
   EXPECT_EQ(seen.get(), ErrorCode::deadline_exceeded);
 }
@@ -532,7 +535,7 @@ TEST(HttpServerTimeouts, EndTheGraceOfADrainAlsoForACallerOutsideOfTheRuntime) {
   Signal started;
   VirtualServer at({}, [&](HttpServerRequest&, HttpServerResponse&) {
     started.set();
-    sleep_for(1h);
+    sleep_for(24h * 365);
   });
   RawPeer peer(at.server->port());
   peer.send(get("/"));
@@ -546,6 +549,15 @@ TEST(HttpServerTimeouts, EndTheGraceOfADrainAlsoForACallerOutsideOfTheRuntime) {
   EXPECT_GE(at.advance_until([&] { return drained.load(); }), 5min);
   owner.join();
   EXPECT_EQ(report.cancelled, 1U);
+}
+
+TEST(HttpServer, MayOutliveItsRuntime) {
+  std::unique_ptr<HttpServer> server;
+  {
+    Runtime runtime;
+    runtime.run([&] { server = std::make_unique<HttpServer>(HttpServerOptions{}, echo); });
+  }
+  server.reset();
 }
 
 TEST(HttpServer, RefusesToWaitForItselfInsideAHandler) {

@@ -42,6 +42,8 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
     using Value = char;
   };
 
+  Impl();
+
   HttpServerOptions options;
   Handler handler;
   int listener = -1;
@@ -60,7 +62,8 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   Mutex drain_mutex;
   HttpDrainReport report;
 
-  Runtime& runtime = Runtime::current();
+  /// The runtime may be destroyed before the server is.
+  const std::shared_ptr<Runtime::Impl> host;
   const std::shared_ptr<const char> mark = std::make_shared<const char>('h');  ///< the value of HandlerOf
   std::unique_ptr<Scope> scope;  ///< owns the acceptors, which own the connections
   std::atomic<std::size_t> lanes_running{0};

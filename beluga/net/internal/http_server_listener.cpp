@@ -177,6 +177,8 @@ bool HttpServer::Impl::in_own_handler() const {
   return Context::current().get<HandlerOf>() == mark.get();
 }
 
+HttpServer::Impl::Impl() : host(detail::RuntimeAccess::impl(Runtime::current()).shared_from_this()) {}
+
 void HttpServer::Impl::refuse_own_handler(std::string_view call) const {
   if (in_own_handler())
     throw Error(
@@ -189,10 +191,11 @@ void HttpServer::Impl::refuse_own_handler(std::string_view call) const {
 HttpDrainReport HttpServer::Impl::drain(Duration grace) {
   refuse_own_handler("drain");
   // The grace period is time of the server's runtime, also for callers outside of it.
-  if (Runtime::on_fiber() &&
-      &detail::RuntimeAccess::impl(Runtime::current()) == &detail::RuntimeAccess::impl(runtime))
+  Runtime* const runtime = host->face.load();
+  if (runtime == nullptr ||
+      (Runtime::on_fiber() && &detail::RuntimeAccess::impl(Runtime::current()) == host.get()))
     return drain_here(grace);
-  return runtime.run([&] { return drain_here(grace); });
+  return runtime->run([&] { return drain_here(grace); });
 }
 
 HttpDrainReport HttpServer::Impl::drain_here(Duration grace) {

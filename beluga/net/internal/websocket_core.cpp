@@ -117,9 +117,14 @@ void WebSocket::Core::on_idle() {
   if (has_ended()) return;
   // While the messages that were read ahead wait for a receiver, the silence is ours.
   if (!reading_ && !digest_posted_) return heard();
-  if (idle_ping_sent_) return lose("the peer was silent for WebSocketLimits::idle_timeout");
+  if (idle_ping_sent_) {
+    // Timers fire before sockets are read: what came while the worker was busy counts.
+    if (reading_ && read_some()) return pump();
+    if (has_ended()) return;
+    return lose("the peer was silent for WebSocketLimits::idle_timeout");
+  }
   idle_ping_sent_ = true;
-  idle_timer_.set(last_heard_ + limits.idle_timeout);
+  idle_timer_.set(std::max(last_heard_ + limits.idle_timeout, now() + limits.idle_timeout / 2));
   idle_ping_ = !closing_;
   flush();
 }
@@ -144,8 +149,11 @@ void WebSocket::Core::arm_reader() {
 void WebSocket::Core::pump() {
   show_waiting();
   for (int round = 0; !has_ended() && !digest_posted_; ++round) {
-    if (!digest()) return;
-    if (reading_) return;
+    const bool more = digest();
+    // RFC 6455 section 5.5.3: the latest ping may be answered alone. An answer to each of the thousands that a
+    // read can hold would keep the worker from everybody else.
+    if (pong_) flush();
+    if (!more || has_ended() || reading_) return;
     if (round == 4) {  // a peer that sends as fast as we read does not get the worker for itself
       digest_posted_ = true;
       boost::asio::post(io, [self = shared_from_this()] {
@@ -203,8 +211,7 @@ bool WebSocket::Core::digest() {
           (void)attempt([&] { inbox_.try_send({.data = std::move(event.data), .binary = event.binary}); });
         break;
       case WebSocketEvent::Kind::ping:
-        pong_ = std::move(event.data);
-        flush();
+        pong_ = std::move(event.data);  // sent by pump(): one answer for all pings of a read
         break;
       case WebSocketEvent::Kind::pong: {
         // It answers that ping and all before it (RFC 6455 section 5.5.3).

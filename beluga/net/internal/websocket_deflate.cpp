@@ -205,7 +205,8 @@ WebSocketInflater::Result WebSocketInflater::add(std::string_view data, std::str
   for (;;) {
     const std::size_t before = out.size();
     // One byte more than allowed, to tell "just full" from "too large".
-    const std::size_t room = std::min(kOutputStep, limit - std::min(limit, before) + 1);
+    const std::size_t left = limit - std::min(limit, before);
+    const std::size_t room = left < kOutputStep ? left + 1 : kOutputStep;
     out.resize(before + room);
     stream.next_out = reinterpret_cast<Bytef*>(out.data() + before);
     stream.avail_out = static_cast<uInt>(room);

@@ -160,8 +160,9 @@ std::optional<WebSocketEvent> WebSocketReader::check_length() {
     return std::nullopt;
   }
   // DEFLATE adds 5 bytes per block at worst; blocks of one byte, or empty ones, are nobody's honest output.
-  const std::uint64_t most =
-      compressed_ ? std::uint64_t{message_bytes_} + message_bytes_ / 8 + 1024 : std::uint64_t{message_bytes_};
+  const std::uint64_t spare = compressed_ ? message_bytes_ / 8 + 1024 : 0;
+  const std::uint64_t limit = message_bytes_;
+  const std::uint64_t most = limit > UINT64_MAX - spare ? UINT64_MAX : limit + spare;
   if (length_ > most || wire_bytes_ > most - length_) return fail(1009, "a message is too large");
   wire_bytes_ += length_;
   return std::nullopt;

@@ -138,6 +138,17 @@ TEST(WebSocketDeflate, GivesOthersATurnWhileAMessageInflates) {
   EXPECT_GE(turns, 2);
 }
 
+TEST(WebSocketDeflate, TakesALimitThatIsNone) {
+  for (const std::size_t limit : {SIZE_MAX, SIZE_MAX / 9 * 8 + 1}) {
+    WebSocketDeflater deflater(15, true);
+    std::string wire;
+    deflater.add("hello", true, wire);
+    WebSocketReader from = reader(true, limit);
+    EXPECT_THAT(read(from, message(WebSocketOpcode::binary, wire, true, true), 100),
+                ElementsAre("binary hello"));
+  }
+}
+
 TEST(WebSocketDeflate, ComesBackAsItWasHoweverItIsCut) {
   std::minstd_rand random(1);
   for (const bool takeover : {false, true}) {
