@@ -64,6 +64,21 @@ TEST(Agent, EndsAtItsTokenBudgetBeforeTheNextCall) {
   EXPECT_EQ(model->requests().size(), 2U);
 }
 
+// A budget that forgot what nobody counted would never end.
+TEST(Agent, UsageThatIsNotReportedCountsAsWhatWasSetAside) {
+  std::vector<std::vector<ChatChunk>> turns;
+  for (int i = 0; i < 50; ++i)
+    turns.push_back({call(0, "c" + std::to_string(i), "a"), end(StopReason::tool_calls, Usage{})});
+  const auto model = script(turns);
+  const Agent agent{{.model = model,
+                     .tools = {constant_tool("a", "A")},
+                     .budget = {.max_steps = 50, .max_tokens = 1000},
+                     .max_output_tokens = 300}};
+  const Event last = ending(events_of(agent, "go"));
+  EXPECT_THAT(failure(last).message(), HasSubstr("token budget of 1000"));
+  EXPECT_LE(model->requests().size(), 4U);
+}
+
 TEST(Agent, NearTheEndOfItsTokenBudgetAnAnswerIsLimitedToWhatIsLeft) {
   const auto model = script({{call(0, "c", "a"), end(StopReason::tool_calls, {.input = 100, .output = 20})}});
   const Agent agent{{.model = model,

@@ -124,7 +124,7 @@ class DirectRun final : public RunEffects {
     // those after it wait for it.
     Semaphore permits(most);
     Channel<Result<SettledCall>> settled(calls.size());
-    Scope fibers(Scope::OnFailure::keep_going);
+    Scope fibers;  // the calls do not throw: only one that gets no fiber fails it, and ends the batch
     for (std::size_t i = 0; i < calls.size(); ++i) {
       const Tool* tool = tools_.find(calls[i].name);
       const std::size_t needed = tool != nullptr && tool->traits().exclusive ? most : 1;
@@ -136,9 +136,14 @@ class DirectRun final : public RunEffects {
         }));
       });
     }
+    const Context heard = Context::current().with_cancel(fibers.cancel_token());
+    const auto receive = [&] {
+      const ContextScope until_refused(heard);
+      return *settled.receive();
+    };
     const auto all = attempt([&] {
       for (std::size_t i = 0; i < calls.size(); ++i) {
-        Result<SettledCall> next = *settled.receive();
+        Result<SettledCall> next = receive();
         sink(next.value());
       }
     });

@@ -113,6 +113,9 @@ Ledger::Reservation Ledger::reserve(const Spend& least, const Spend& wanted, std
   lock.lock();  // what the parent has not granted need not be held here
   self.tokens.hold(reservation.granted_.tokens - granted.tokens);
   self.cost.hold(reservation.granted_.cost.pico() - granted.cost.pico());
+  std::vector<Promise<void>> awake = std::exchange(self.waiting, {});
+  lock.unlock();
+  for (Promise<void>& promise : awake) promise.set();
   return reservation;
 }
 

@@ -150,7 +150,7 @@ void link_alive(Worker& worker, Fiber& fiber) noexcept {
 
 void count_as_ended(Worker& worker, Fiber& fiber) noexcept {
   keep_for_reuse(worker, fiber);
-  worker.fibers_ended.fetch_add(1, std::memory_order_release);
+  worker.fibers_ended.fetch_add(1);  // sequentially consistent, with `closing`: see fiber_ended()
   worker.runtime.fiber_ended();
 }
 

@@ -150,7 +150,7 @@ std::size_t Runtime::Impl::fibers_alive() const noexcept {
 }
 
 void Runtime::Impl::fiber_ended() noexcept {
-  if (!closing.load(std::memory_order_relaxed)) return;
+  if (!closing.load()) return;  // either we see it, or stop() sees that the fiber has ended
   const std::lock_guard lock(mutex);
   changed.notify_all();
 }

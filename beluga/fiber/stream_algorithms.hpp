@@ -386,17 +386,26 @@ Stream<T> merge(std::vector<Stream<T>> sources, std::size_t buffer = 16) {
         if (sources.empty()) return;
         Channel<T> channel(buffer == 0 ? 1 : buffer);
         std::size_t open = sources.size();  // not shared: the pullers are fibers of one worker
-        Scope pullers(Scope::OnFailure::keep_going);
+        Scope
+            pullers;  // a puller tells the channel of its errors: only one that gets no fiber fails the scope
         for (Stream<T>& source : sources)
-          pullers.spawn("merge", [&channel, &open, stream = std::move(source)]() mutable {
+          pullers.spawn("merge", [&channel, &open, &source] {
             const auto pulled = attempt([&] {
-              for (T& element : stream) channel.send(std::move(element));
+              for (T& element : source) channel.send(std::move(element));
             });
             if (!pulled.ok()) return channel.close(pulled.error());
             if (--open == 0) channel.close();
           });
-        sources.clear();
-        while (auto element = channel.receive()) yield(*element);
+        const Context heard = Context::current().with_cancel(pullers.cancel_token());
+        for (;;) {
+          std::optional<T> element;
+          {
+            const ContextScope scope(heard);
+            element = channel.receive();
+          }
+          if (!element) return;
+          yield(*element);
+        }
       },
       RunAhead::none);
 }

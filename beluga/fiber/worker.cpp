@@ -246,9 +246,11 @@ void Worker::run() {
   unsigned rounds = 0;
   // Fibers that outlived the grace of a shutdown are served to their end: whoever waits for them is still
   // there.
-  while (!stop.load(std::memory_order_relaxed) || alive != nullptr || ready_head_ != nullptr) {
+  for (;;) {
+    const bool last = stop.load();  // read before the queue: what was admitted before the stop is in it
     take_remote();
     fire_timers();
+    if (last && alive == nullptr && ready_head_ == nullptr) break;
     if (ready_head_ == nullptr) {
       if (!handed_over || !linger()) sleep();
       continue;

@@ -279,19 +279,26 @@ class Loop {
     bool answering = false;
     Function<void(ChatChunk&)> sink = [&](ChatChunk& chunk) {
       answering = true;
+      if (std::holds_alternative<ResponseRestart>(chunk))
+        cost_known_ = false;  // the void attempt was billed, too
       fold_.add(chunk);
       emit_chunk(chunk);
     };
+    std::optional<Ledger::Reservation> held;
     try {
-      Ledger::Reservation held = reserve();
+      held.emplace(reserve());
       ++steps_;
       emit(StepStarted{.step = steps_});
       effects_.model({.step = steps_, .deadline = deadline_}, request_, sink);
       ChatResponse response = fold_.take();
-      settle(held, response.end.usage);
+      settle(*held, response.end.usage);
       return response;
     } catch (...) {
-      if (answering) cost_known_ = false;  // what an unfinished answer costs is not reported
+      if (answering) {
+        // What an unfinished answer costs is not reported; it counts as what was set aside for it.
+        cost_known_ = false;
+        held->settle(held->granted());
+      }
       if (abandoned_) throw;
       throw explain(current_error(), "the model call");
     }
@@ -300,7 +307,10 @@ class Loop {
   void settle(Ledger::Reservation& held, const Usage& usage) {
     usage_ += usage;
     const auto cost = price_ != nullptr ? cost_of(*price_, usage) : std::nullopt;
-    held.settle({.tokens = usage.total(), .cost = cost.value_or(Usd())});
+    // What is not reported, or has no price, counts as what was set aside: a budget fails closed.
+    const Spend granted = held.granted();
+    held.settle(
+        {.tokens = usage.total() > 0 ? usage.total() : granted.tokens, .cost = cost.value_or(granted.cost)});
     if (cost)
       cost_ += *cost;
     else

@@ -20,7 +20,11 @@ namespace beluga {
 namespace detail {
 struct RuntimeAccess {
   static Runtime::Impl& impl(const Runtime& runtime) noexcept { return *runtime.impl_; }
-  static Runtime::Impl& current() { return impl(Runtime::current()); }
+  static Runtime::Impl& current() {
+    // A thread of a runtime may outlive the Runtime object, when it could not be stopped.
+    if (Runtime::Impl* const own = this_thread_state.runtime) return *own;
+    return impl(Runtime::current());
+  }
 };
 
 /// Forks that lie between this process and the one that started its first runtime.

@@ -137,11 +137,14 @@ void HttpServer::Impl::run_lane(int fd) {
       }
       const int on = 1;
       ::setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+      // Given back also when there is no memory for a fiber, or none for the connection.
+      const auto give_back = [self = shared_from_this(), peer](void*) { self->release(peer); };
+      std::shared_ptr<void> place(this, give_back);
       auto served =
           std::make_shared<detail::ServerConnection>(shared_from_this(), lane, io, connection, peer);
-      running.spawn("http connection", [this, served = std::move(served), peer = std::move(peer)] {
+      running.spawn("http connection", [place = std::move(place), served = std::move(served)]() mutable {
         (void)attempt([&] { served->serve(); });
-        release(peer);
+        place.reset();
       });
     }
     acceptor.close();
