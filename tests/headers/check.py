@@ -78,7 +78,9 @@ def main():
 
         def seconds(source):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run(command(source, "-fsyntax-only"), capture_output=True, check=False)
+            done = subprocess.run(command(source, "-fsyntax-only"), capture_output=True, text=True)
+            if done.returncode != 0:
+                sys.exit(f"{source} does not compile:\n{done.stderr[:2000]}")
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -41,6 +41,8 @@ def main():
         for number, line in lines:
             text.append(f'#line {number} "{header}"\n{re.sub(r"{ [.]{3} }", "{}", line)}')
         text.append("}\n}")
+    if count < len(headers) // 2:
+        sys.exit(f"only {count} of {len(headers)} headers have an example: is the pattern still right?")
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder) / "examples.cpp"
         source.write_text("\n".join(text) + "\n")
