@@ -13,6 +13,7 @@
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/fiber/scope.hpp"
 #include "beluga/fiber/stream.hpp"
+#include "beluga/fiber/stream_algorithms.hpp"
 
 namespace beluga {
 namespace {
@@ -126,6 +127,7 @@ TEST(Stack, ShallowUseKeepsItsPagesWarm) {
 constexpr std::size_t kHuge = std::size_t{1} << 45;
 
 TEST(Stack, OneTooManyIsAnErrorOfItsFiberAndOfNobodyElse) {
+  if (detail::kSanitized) GTEST_SKIP() << "the maps of a sanitizer leave no address space for such stacks";
   Runtime runtime{{.workers = 1, .stack_size = kHuge}};
   const auto refused = runtime.run([] {
     Scope scope(Scope::OnFailure::keep_going);
@@ -154,7 +156,27 @@ TEST(Stack, OneTooManyIsAnErrorOfItsFiberAndOfNobodyElse) {
   EXPECT_TRUE(runtime.shutdown(std::chrono::seconds(10)).clean());
 }
 
+TEST(Stack, AMergedSourceWithoutOneFailsTheStream) {
+  if (detail::kSanitized) GTEST_SKIP() << "the maps of a sanitizer leave no address space for such stacks";
+  Runtime runtime{{.workers = 1, .stack_size = kHuge}};
+  runtime.run([] {
+    std::vector<Stream<int>> sources;
+    for (int i = 0; i < 8; ++i)
+      sources.push_back(Stream<int>::from([value = 1]() mutable {
+        yield_now();
+        return &value;
+      }));
+    Stream<int> merged = streams::merge(std::move(sources));
+    const auto ended = attempt([&] {
+      while (merged.next() != nullptr) {
+      }
+    });
+    EXPECT_FALSE(ended.ok());
+  });
+}
+
 TEST(Stack, WithoutAStackRunAndStreamsFail) {
+  if (detail::kSanitized) GTEST_SKIP() << "the maps of a sanitizer leave no address space for such stacks";
   Runtime runtime{{.workers = 1, .stack_size = std::size_t{1} << 47}};
   const auto run = attempt([&] { runtime.run([] {}); });
   ASSERT_FALSE(run.ok());
