@@ -104,6 +104,20 @@ TEST(OfflineModel, ReadsATableByItsRowAndColumn) {
   EXPECT_THAT(answer, HasSubstr("your message:5"));
 }
 
+TEST(OfflineModel, ListsTheFilesWhenThatIsAllThatIsAsked) {
+  const ToolSchema list = schema("list_files", "Lists the files below a folder.",
+                                 R"({"type":"object","properties":{"path":{"type":"string"}}})");
+  for (const char* question : {"Which files are here?", "What is in this folder?", "List the files"}) {
+    ChatRequest request = asking(question);
+    request.tools = {list};
+    const auto turn = offline_model::next_turn(request);
+    ASSERT_EQ(turn.calls.size(), 1U) << question;
+    EXPECT_EQ(turn.calls[0].name, "list_files");
+    reply(request, turn, "README.md\ndocs/\ndocs/cli.md\n");
+    EXPECT_THAT(offline_model::next_turn(request).text, StartsWith("README.md, docs/ (3 ")) << question;
+  }
+}
+
 TEST(OfflineModel, SaysNotFoundWhenTheEvidenceIsAboutSomethingElse) {
   ChatRequest request =
       asking("The pump starts at seven.\nIt is painted green.\n\nWho composed the Ring of the Nibelung?");

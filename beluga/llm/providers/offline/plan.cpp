@@ -1,5 +1,7 @@
 #include "beluga/llm/providers/offline/internal/plan.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <set>
@@ -151,8 +153,41 @@ void add_given(const State& s, Evidence& evidence) {
   for (const auto& [name, text] : s.given) add(name, text);
 }
 
+/// "Which files are here?", "What is in this folder?", "List the files": nothing but the listing is wanted.
+bool asks_for_listing(std::string_view text) {
+  static const std::set<std::string, std::less<>> kOthers{
+      "what", "which",   "is",   "are", "there",  "here",      "in",     "this",     "the",
+      "all",  "current", "of",   "can", "do",     "you",       "see",    "we",       "have",
+      "i",    "list",    "show", "me",  "please", "directory", "folder", "available"};
+  bool subject = false;
+  for (const Token& token : tokenise(text)) {
+    const std::string word = lower(text.substr(token.begin, token.end - token.begin));
+    if (word == "files" || word == "folder" || word == "directory" || word == "contents")
+      subject = true;
+    else if (kOthers.find(word) == kOthers.end())
+      return false;
+  }
+  return subject;
+}
+
+std::string whole_listing(const Known& known) {
+  constexpr std::size_t kMost = 40;
+  std::string out;
+  std::size_t shown = 0, top = 0;
+  for (const std::string& path : known.listing) {
+    const std::size_t slash = path.find('/');
+    if (slash != std::string::npos && slash + 1 != path.size()) continue;  // below a folder that is shown
+    ++top;
+    if (shown == kMost) continue;
+    out += (shown++ == 0 ? "" : ", ") + path;
+  }
+  if (top > shown) out += fmt::format(", and {} more", top - shown);
+  return fmt::format("{} ({} files and folders in all)", out, known.listing.size());
+}
+
 /// "Where is README.md?", "Which file is named ...": the listing answers.
 std::string from_listing(const Question& q, const Known& known) {
+  if (asks_for_listing(q.text) && !known.listing.empty()) return whole_listing(known);
   if (q.kind != Kind::place || known.listing.empty()) return {};
   std::string l = lower(q.text);
   bool about_file = l.find("where is") != std::string::npos || l.find("where are") != std::string::npos ||
@@ -329,6 +364,10 @@ Turn next_turn(const ChatRequest& request) {
     for (const Clause& clause : clauses) {
       if (!looked_up_by(clause) || !can_look || !clause.missing.empty()) continue;
       const Question& q = clause.question;
+      if (const ToolView* list = s.first(Purpose::list); list != nullptr && asks_for_listing(q.text)) {
+        if (s.rounds == 0) planner.list(*list);
+        continue;
+      }
       if (q.terms.empty()) continue;
       if (has_documents && s.rounds == 0) {
         std::vector<Candidate> ranked = rank(q, all, {});
