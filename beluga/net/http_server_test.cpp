@@ -19,6 +19,7 @@
 #include "beluga/fiber/scope.hpp"
 #include "beluga/fiber/sync.hpp"
 #include "beluga/net/http_server_router.hpp"
+#include "beluga/net/internal/http_server_testing.hpp"
 #include "beluga/net/internal/raw_peer.hpp"
 
 namespace beluga {
@@ -28,15 +29,10 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
+using testing_support::echo;
+using testing_support::get;
 using testing_support::RawPeer;
-
-std::string get(std::string_view path, std::string_view more = "") {
-  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: h\r\n" + std::string(more) + "\r\n";
-}
-
-void echo(HttpServerRequest& request, HttpServerResponse& response) {
-  response.send(std::string(request.method()) + " " + std::string(request.path()) + " " + request.body());
-}
+using testing_support::write_without_end;
 
 TEST(HttpServer, AnswersWithLengthAndDateAndWithoutNamingItself) {
   HttpServer server({}, echo);
@@ -227,19 +223,7 @@ TEST(HttpServer, MakesTheHandlerWaitForAClientThatDoesNotRead) {
   std::atomic<std::size_t> written{0};
   Promise<ErrorCode> outcome;
   auto seen = outcome.future();
-  HttpServer server({.limits = {.write_idle_timeout = 50ms}},
-                    [&](HttpServerRequest&, HttpServerResponse& response) {
-                      const std::string chunk(64 * 1024, 'x');
-                      try {
-                        for (;;) {
-                          response.write(chunk);
-                          written += chunk.size();
-                        }
-                      } catch (const Error& error) {
-                        outcome.set(error.code());
-                        throw;
-                      }
-                    });
+  HttpServer server({.limits = {.write_idle_timeout = 50ms}}, write_without_end(written, outcome));
   RawPeer peer(server.port(), 4096);
   peer.send(get("/"));
   EXPECT_EQ(seen.get(), ErrorCode::deadline_exceeded);
@@ -432,125 +416,6 @@ TEST(HttpServer, SurvivesARequestCutAtEveryByte) {
   EXPECT_EQ(peer.response().second, "done");
 }
 
-/// A server on a clock that stands still.
-struct VirtualServer {
-  ManualClock clock;
-  Runtime runtime{{.workers = 1, .clock = &clock}};
-  std::unique_ptr<HttpServer> server;
-
-  VirtualServer(HttpServerOptions options, HttpServer::Handler handler) {
-    runtime.run([&] { server = std::make_unique<HttpServer>(std::move(options), std::move(handler)); });
-  }
-  /// Moves the clock until `done`; how far it had to go.
-  template <class F>
-  Duration advance_until(F done) {
-    const TimePoint begin = clock.now();
-    while (!done()) {
-      clock.advance(100ms);
-      std::this_thread::yield();
-    }
-    return clock.now() - begin;
-  }
-};
-
-TEST(HttpServerTimeouts, EndASilentAndAnIdleConnectionWithoutAWord) {
-  VirtualServer at({.limits = {.header_timeout = 10s, .idle_timeout = 60s}}, echo);
-  RawPeer silent(at.server->port());
-  while (at.server->stats().connections == 0) std::this_thread::yield();  // its time begins
-  EXPECT_GE(at.advance_until([&] { return at.server->stats().connections == 0; }), 10s);
-  EXPECT_EQ(silent.rest(), "");
-  RawPeer idle(at.server->port());
-  for (int i = 0; i < 3; ++i) {
-    idle.send(get("/"));
-    EXPECT_THAT(idle.response().first, StartsWith("HTTP/1.1 200 "));
-    at.clock.advance(59s);  // each request starts it anew
-  }
-  idle.send(get("/"));
-  idle.response();
-  EXPECT_GE(at.advance_until([&] { return at.server->stats().connections == 0; }), 60s);
-  EXPECT_EQ(idle.rest(), "");
-  EXPECT_EQ(at.server->stats().rejected, 0U);
-}
-
-TEST(HttpServerTimeouts, EndAHeadThatTakesTooLong) {
-  VirtualServer at({.limits = {.header_timeout = 10s, .idle_timeout = 1h}}, echo);
-  RawPeer slow(at.server->port());
-  slow.send(get("/") + "GET / HT");  // in one piece, so that the second head has begun before the clock moves
-  slow.response();
-  EXPECT_GE(at.advance_until([&] { return at.server->stats().rejected == 1; }), 10s);
-  EXPECT_THAT(slow.until("}}\n"), StartsWith("HTTP/1.1 408 "));
-}
-
-TEST(HttpServerTimeouts, EndABodyThatStallsAndNotOneThatIsSlow) {
-  Signal reading;
-  VirtualServer at({.limits = {.body_idle_timeout = 30s}},
-                   [&](HttpServerRequest& request, HttpServerResponse& response) {
-                     std::string body(request.read());
-                     reading.set();
-                     body += request.body();
-                     response.send(body);
-                   });
-  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc";
-  RawPeer slow(at.server->port());
-  slow.send(head);
-  reading.wait();
-  at.clock.advance(29s);
-  slow.send("defghij");
-  EXPECT_EQ(slow.response().second, "abcdefghij");
-  slow.close();
-  while (at.server->stats().connections > 0) std::this_thread::yield();
-  RawPeer stalled(at.server->port());
-  stalled.send(head);
-  while (at.server->stats().requests < 2) std::this_thread::yield();
-  EXPECT_GE(at.advance_until([&] { return at.server->stats().connections == 0; }), 30s);
-  EXPECT_THAT(stalled.until("}}\n"), StartsWith("HTTP/1.1 408 "));
-}
-
-TEST(HttpServerTimeouts, EndAResponseThatNobodyTakes) {
-  std::atomic<std::size_t> written{0};
-  Promise<ErrorCode> outcome;
-  auto seen = outcome.future();
-  VirtualServer at({.limits = {.write_idle_timeout = 30s}},
-                   [&](HttpServerRequest&, HttpServerResponse& response) {
-                     const std::string chunk(64 * 1024, 'x');
-                     try {
-                       for (;;) {
-                         response.write(chunk);
-                         written += chunk.size();
-                       }
-                     } catch (const Error& error) {
-                       outcome.set(error.code());
-                       throw;
-                     }
-                   });
-  RawPeer peer(at.server->port(), 4096);
-  peer.send(get("/"));
-  while (written == 0)
-    std::this_thread::yield();  // before that, it is the time of the request's head that runs
-  EXPECT_GE(at.advance_until([&] { return seen.ready(); }), 30s);
-  EXPECT_EQ(seen.get(), ErrorCode::deadline_exceeded);
-}
-
-TEST(HttpServerTimeouts, EndTheGraceOfADrainAlsoForACallerOutsideOfTheRuntime) {
-  Signal started;
-  VirtualServer at({}, [&](HttpServerRequest&, HttpServerResponse&) {
-    started.set();
-    sleep_for(24h * 365);
-  });
-  RawPeer peer(at.server->port());
-  peer.send(get("/"));
-  started.wait();
-  std::atomic<bool> drained{false};
-  HttpDrainReport report;
-  std::thread owner([&] {
-    report = at.server->drain(5min);
-    drained = true;
-  });
-  EXPECT_GE(at.advance_until([&] { return drained.load(); }), 5min);
-  owner.join();
-  EXPECT_EQ(report.cancelled, 1U);
-}
-
 TEST(HttpServer, MayOutliveItsRuntime) {
   std::unique_ptr<HttpServer> server;
   {
@@ -676,53 +541,6 @@ TEST(HttpServer, ServesManyConnectionsOnAllWorkers) {
     for (auto& peer : peers) EXPECT_EQ(peer.response().second, "GET /x ");
   }
   EXPECT_EQ(server.stats().connections, 200U);
-}
-
-TEST(HttpRouter, ChoosesTheMostSpecificRouteWhateverTheOrder) {
-  HttpRouter router;
-  const auto say = [](std::string name, std::string param) {
-    return [name = std::move(name), param = std::move(param)](HttpServerRequest& request,
-                                                              HttpServerResponse& response) {
-      response.send(name + ":" + std::string(request.param(param)));
-    };
-  };
-  router.on("GET", "/{rest...}", say("rest", "rest"));
-  router.on("GET", "/s/{id}", say("param", "id"));
-  router.on("GET", "/s/new", say("literal", "none"));
-  router.on("DELETE", "/s/{id}", say("delete", "id"));
-  router.on("GET", "/s/{id}/events", say("events", "id"));
-  EXPECT_THROW(router.on("GET", "/s/{other}", say("", "")), Error);
-  EXPECT_THROW(router.on("GET", "s", say("", "")), Error);
-  EXPECT_THROW(router.on("GET", "/a{b}", say("", "")), Error);
-  EXPECT_THROW(router.on("GET", "/{a...}/b", say("", "")), Error);
-  HttpServer server({}, std::move(router));
-  RawPeer peer(server.port());
-  const auto ask = [&](std::string_view method, std::string_view path) {
-    peer.send(std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nHost: h\r\n\r\n");
-    if (method == "HEAD") return peer.until("\r\n\r\n");
-    const auto [head, body] = peer.response();
-    return head.starts_with("HTTP/1.1 200") ? body : head;
-  };
-  EXPECT_EQ(ask("GET", "/s/new"), "literal:");
-  EXPECT_EQ(ask("GET", "/s/a%20b"), "param:a b");
-  EXPECT_EQ(ask("GET", "/s/7/events"), "events:7");
-  EXPECT_EQ(ask("GET", "/other/x/y"), "rest:other/x/y");
-  EXPECT_EQ(ask("DELETE", "/s/9"), "delete:9");
-  EXPECT_THAT(ask("HEAD", "/s/9"), HasSubstr("Content-Length: 7"));
-  EXPECT_THAT(ask("PUT", "/s/9"),
-              testing::AllOf(StartsWith("HTTP/1.1 405"), HasSubstr("Allow: GET, DELETE, HEAD, OPTIONS")));
-  EXPECT_THAT(ask("OPTIONS", "/s/9"), StartsWith("HTTP/1.1 204"));
-}
-
-TEST(HttpRouter, AnswersAnUnknownPathWithNotFound) {
-  HttpRouter router;
-  router.on("GET", "/a", echo);
-  HttpServer server({}, std::move(router));
-  RawPeer peer(server.port());
-  peer.send(get("/b"));
-  const auto [head, body] = peer.response();
-  EXPECT_THAT(head, StartsWith("HTTP/1.1 404"));
-  EXPECT_THAT(body, HasSubstr("\"not_found\""));
 }
 
 }  // namespace

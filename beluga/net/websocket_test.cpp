@@ -17,6 +17,7 @@
 #include "beluga/fiber/scope.hpp"
 #include "beluga/fiber/sync.hpp"
 #include "beluga/net/http_server.hpp"
+#include "beluga/net/internal/http_server_testing.hpp"
 #include "beluga/net/internal/raw_peer.hpp"
 
 namespace beluga {
@@ -448,38 +449,26 @@ TEST(WebSocket, SaysGoodbyeWhenItIsDestroyed) {
   EXPECT_EQ(seen.get(), 1001);
 }
 
-/// A server on a clock that stands still; its handler tells how the WebSocket ended.
-struct VirtualServer {
-  ManualClock clock;
-  Runtime runtime{{.workers = 1, .clock = &clock}};
-  std::unique_ptr<HttpServer> server;
+struct Ending {
   Promise<std::string> outcome;
   Future<std::string> seen = outcome.future();
+};
 
-  VirtualServer(WebSocketLimits limits, std::function<void(WebSocket&)> use) {
-    runtime.run([&] {
-      server = std::make_unique<HttpServer>(
-          HttpServerOptions{}, [this, limits, use](HttpServerRequest&, HttpServerResponse& response) {
-            WebSocket socket = response.upgrade({.limits = limits});
-            std::string how;
-            try {
-              use(socket);
-            } catch (const Error& error) {
-              how = std::string(to_string(error.code())) + " ";
-            }
-            outcome.set(how + std::to_string(socket.closed().value_or(WebSocketClose{}).code));
-          });
-    });
-  }
-  template <class F>
-  Duration advance_until(F done) {
-    const TimePoint begin = clock.now();
-    while (!done()) {
-      clock.advance(100ms);
-      std::this_thread::yield();
-    }
-    return clock.now() - begin;
-  }
+/// A server on a clock that stands still; its handler tells how the WebSocket ended. (The server goes before what
+/// its handler writes to.)
+struct VirtualServer : Ending, testing_support::VirtualServer {
+  VirtualServer(WebSocketLimits limits, std::function<void(WebSocket&)> use)
+      : testing_support::VirtualServer(
+            {}, [this, limits, use](HttpServerRequest&, HttpServerResponse& response) {
+              WebSocket socket = response.upgrade({.limits = limits});
+              std::string how;
+              try {
+                use(socket);
+              } catch (const Error& error) {
+                how = std::string(to_string(error.code())) + " ";
+              }
+              outcome.set(how + std::to_string(socket.closed().value_or(WebSocketClose{}).code));
+            }) {}
 };
 
 TEST(WebSocketTimeouts, CutAPeerThatDoesNotAnswerTheClose) {
