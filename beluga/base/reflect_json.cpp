@@ -3,21 +3,11 @@
 #include <cstring>
 
 #include "beluga/base/did_you_mean.hpp"
+#include "beluga/base/internal/json_pointer.hpp"
 #include "beluga/base/result.hpp"
 
 namespace beluga {
 namespace {
-
-void append_pointer_token(std::string& out, std::string_view key) {
-  for (const char c : key) {
-    if (c == '~')
-      out += "~0";
-    else if (c == '/')
-      out += "~1";
-    else
-      out += c;
-  }
-}
 
 /// Values in messages are cut: they may be megabytes.
 std::string shown(const Json& json) {
@@ -45,7 +35,7 @@ std::string JsonPath::text() const {
     if ((*it)->index_ != static_cast<std::size_t>(-1))
       out += std::to_string((*it)->index_);
     else
-      append_pointer_token(out, (*it)->key_);
+      detail::append_pointer_token(out, (*it)->key_);
   }
   return out;
 }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "beluga/base/error.hpp"
+#include "beluga/base/internal/json_pointer.hpp"
 #include "beluga/base/internal/metaschemas.hpp"
 #include "beluga/base/internal/schema_node.hpp"
 #include "beluga/base/internal/uri_reference.hpp"
@@ -39,14 +40,7 @@ bool is_schema(const Json& json) {
 
 std::string escaped(std::string_view token) {
   std::string out;
-  for (const char c : token) {
-    if (c == '~')
-      out += "~0";
-    else if (c == '/')
-      out += "~1";
-    else
-      out += c;
-  }
+  append_pointer_token(out, token);
   return out;
 }
 
