@@ -80,8 +80,7 @@ TEST(HttpServerTimeouts, EndAResponseThatNobodyTakes) {
   std::atomic<std::size_t> written{0};
   Promise<ErrorCode> outcome;
   auto seen = outcome.future();
-  VirtualServer at({.limits = {.write_idle_timeout = 30s}},
-                   write_without_end(written, outcome));
+  VirtualServer at({.limits = {.write_idle_timeout = 30s}}, write_without_end(written, outcome));
   RawPeer peer(at.server->port(), 4096);
   peer.send(get("/"));
   while (written == 0)
