@@ -1,8 +1,10 @@
 #include "beluga/app/console.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -14,7 +16,7 @@ namespace beluga::app {
 namespace {
 
 constexpr std::size_t kShownArguments = 200;
-constexpr std::size_t kShownResult = 160;
+constexpr std::size_t kShownLine = 240;  // where there is no terminal that tells its width
 
 /// One line of at most `limit` bytes, safe for a terminal, with secrets masked.
 std::string one_line(std::string_view text, std::size_t limit) {
@@ -24,6 +26,13 @@ std::string one_line(std::string_view text, std::size_t limit) {
     if (c == '\n' || c == '\t') c = ' ';
   if (cut) safe += "...";
   return safe;
+}
+
+/// Columns of the terminal that shows stderr; kShownLine if it is none or does not say.
+std::size_t columns() {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kShownLine;
+  return std::max<std::size_t>(size.ws_col, 40);  // less is not readable either way
 }
 
 std::string thousands(std::int64_t value) {
@@ -62,6 +71,31 @@ void Console::note(std::string_view line) {
   fmt::print(stderr, "{}{}{}\n", colour_ ? "\033[2m" : "", line, colour_ ? "\033[0m" : "");
 }
 
+void Console::call_note(std::string line) {
+  // A line of its own for each call and each result, whatever the width: dozens of them pass by, and lines
+  // that run over would hide which belongs to which. A character is taken for a column.
+  std::size_t shown = 0;
+  const std::size_t width = columns();
+  for (std::size_t at = 0; at < line.size(); ++at) {
+    const bool begins = (static_cast<unsigned char>(line[at]) & 0xC0U) != 0x80U;
+    if (begins && ++shown > width) {
+      // As many characters as the dots need are taken back.
+      for (int dots = 3; dots > 0 && at > 0;)
+        if ((static_cast<unsigned char>(line[--at]) & 0xC0U) != 0x80U) --dots;
+      line.resize(at);
+      line += "...";
+      break;
+    }
+  }
+  note(line);
+}
+
+std::size_t Console::number_of(const std::string& call_id) const {
+  const auto found = std::find_if(open_calls_.begin(), open_calls_.end(),
+                                  [&](const OpenCall& call) { return call.id == call_id; });
+  return found == open_calls_.end() ? 0 : found->number;
+}
+
 void Console::summary(const RunSummary& s) {
   std::string cost;
   if (s.cost)
@@ -93,14 +127,16 @@ void Console::show(const Event& event) {
   } else if (const auto* restart = event.get_if<ResponseRestart>()) {
     note(fmt::format("[the answer starts again: {}]", one_line(restart->reason, kShownArguments)));
   } else if (const auto* started = event.get_if<ToolCallStarted>()) {
-    note(fmt::format("> {} {}", one_line(started->call.name, 64),
-                     one_line(started->call.arguments, kShownArguments)));
+    open_calls_.push_back({started->call.id, ++calls_});
+    call_note(fmt::format("> {} {} {}", calls_, one_line(started->call.name, 64),
+                          one_line(started->call.arguments, kShownLine)));
   } else if (const auto* finished = event.get_if<ToolCallFinished>()) {
     ++tool_results_;
-    note(fmt::format("< {}{} ({}, {})  {}", one_line(finished->result.name, 64),
-                     finished->result.is_error ? " failed" : "",
-                     format_bytes(finished->result.content.size()), format_duration(finished->elapsed),
-                     one_line(finished->result.content, kShownResult)));
+    call_note(fmt::format("< {} {}{} ({}, {}) {}", number_of(finished->result.call_id),
+                          one_line(finished->result.name, 64), finished->result.is_error ? " failed" : "",
+                          format_bytes(finished->result.content.size()), format_duration(finished->elapsed),
+                          one_line(finished->result.content, kShownLine)));
+    std::erase_if(open_calls_, [&](const OpenCall& call) { return call.id == finished->result.call_id; });
   } else if (const auto* completed = event.get_if<RunCompleted>()) {
     finish_line();
     if (completed->reason == StopReason::max_tokens) note("[cut: the model reached its output limit]");

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "beluga/base/terminal.hpp"
 #include "beluga/contract/event.hpp"
@@ -29,7 +30,14 @@ class Console {
   void answer(std::string_view text);
   void note(std::string_view line);
   void finish_line();
+  void call_note(std::string line);
+  std::size_t number_of(const std::string& call_id) const;
   void summary(const RunSummary& summary);
+
+  struct OpenCall {
+    std::string id;
+    std::size_t number;  // from 1, in the order of the run's calls: tells which call a result answers
+  };
 
   Options options_;
   bool colour_ = false;
@@ -37,6 +45,8 @@ class Console {
   std::string buffer_;  // reused
   bool at_line_start_ = true;
   std::size_t tool_results_ = 0;
+  std::size_t calls_ = 0;
+  std::vector<OpenCall> open_calls_;
   int exit_code_ = 1;
   bool alive_ = true;
 };

@@ -2,15 +2,19 @@
 """The beluga binary as a user meets it. Usage: cli_test.py path/to/beluga"""
 
 import faulthandler
+import fcntl
 import http.server
 import json
 import os
 import pty
+import re
 import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -205,6 +209,29 @@ class Chat(Home):
         os.write(terminal, b"What is 17 * 24?\x7f\x7f3?\n")
         self.expect(terminal, b"391")
         self.leaves_with_ctrl_d(pid, terminal)  # the line of usage and the next prompt are still to come
+
+    def test_shows_each_call_and_its_result_in_one_line_of_the_terminal(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+            os.chdir(self.root)
+            question = "What is the default pressure of the pump?"
+            os.execve(BELUGA, [BELUGA, "run", "-m", "offline", question], {**self.env, "TERM": "xterm"})
+        seen = b""
+        try:
+            while chunk := os.read(terminal, 4096):
+                seen += chunk
+        except OSError:  # the terminal closes
+            pass
+        os.waitpid(pid, 0)
+        os.close(terminal)
+        lines = [line for line in seen.decode().split("\r\n") if re.match("[<>] ", line)]
+        self.assertTrue(any(line.endswith("...") for line in lines), lines)
+        self.assertLessEqual(max(map(len, lines)), 60)
+        calls = [line.split()[1:3] for line in lines if line.startswith("> ")]
+        results = [line.split()[1:3] for line in lines if line.startswith("< ")]
+        self.assertEqual([number for number, _ in calls], [str(n + 1) for n in range(len(calls))])
+        self.assertCountEqual(results, calls)  # each says which call it answers
 
     def chat_on_a_terminal(self):
         self.seen = b""
