@@ -6,6 +6,14 @@ install(TARGETS ${rooms} beluga EXPORT BelugaTargets ARCHIVE DESTINATION ${CMAKE
   COMPONENT development)
 install(DIRECTORY beluga DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.hpp"
   PATTERN "internal" EXCLUDE PATTERN "app" EXCLUDE PATTERN "testdata" EXCLUDE)
+get_property(curl_soname GLOBAL PROPERTY BELUGA_CURL_SONAME)
+if(curl_soname)  # loaded, not linked
+  set(BELUGA_FIND_CURL "")
+  set(BELUGA_PC_CURL "")
+else()
+  set(BELUGA_FIND_CURL "find_dependency(CURL)")
+  set(BELUGA_PC_CURL "libcurl ")
+endif()
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Beluga)
 install(EXPORT BelugaTargets NAMESPACE beluga:: DESTINATION ${package_dir} COMPONENT development)
 configure_package_config_file(cmake/BelugaConfig.cmake.in ${PROJECT_BINARY_DIR}/BelugaConfig.cmake

@@ -9,6 +9,7 @@
 #include "beluga/base/base64.hpp"
 #include "beluga/base/error.hpp"
 #include "beluga/base/result.hpp"
+#include "beluga/fiber/blocking.hpp"
 #include "beluga/fiber/context.hpp"
 #include "beluga/fiber/internal/reactor.hpp"
 #include "beluga/fiber/runtime.hpp"
@@ -375,6 +376,7 @@ std::shared_ptr<HttpTransfer> HttpClient::Impl::start(const HttpRequest& request
   out.stop_at_headers = !call.collect || call.max_redirects > 0;
   out.repeatable = is_idempotent(request.method) || request.headers.contains("Idempotency-Key");
   out.total_end = call.total_end;
+  if (!detail::curl_is_loaded()) blocking({.name = "load libcurl"}, [] { detail::load_curl(); });
   auto transfer = std::make_shared<HttpTransfer>(std::move(out), loop());
   transfer->start();
   return transfer;

@@ -22,21 +22,13 @@ namespace asio = boost::asio;
 
 constexpr std::size_t kMostSpare = 64;
 
-/// Once per process, and never undone: other code of the process may use libcurl, too.
-void start_curl() {
-  static const CURLcode status = ::curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (status != CURLE_OK) {
-    raise(Error(ErrorCode::internal, std::string("libcurl does not start: ") + ::curl_easy_strerror(status)));
-  }
-}
-
 template <class Value>
 void set(CURL* easy, CURLoption option, Value value) {
-  const CURLcode status = ::curl_easy_setopt(easy, option, value);
+  const CURLcode status = curl().easy_setopt(easy, option, value);
   if (status == CURLE_OUT_OF_MEMORY) throw std::bad_alloc();
   if (status != CURLE_OK) {
     raise(Error(ErrorCode::internal, "libcurl refuses option " + std::to_string(static_cast<int>(option)) +
-                                         ": " + ::curl_easy_strerror(status)));
+                                         ": " + curl().easy_strerror(status)));
   }
 }
 
@@ -65,23 +57,23 @@ CurlLoop::Alarm::Alarm(CurlLoop& owner) : loop(&owner), timer(owner.io_.load()->
 CurlLoop::CurlLoop(asio::io_context& io, std::shared_ptr<const HttpClientOptions> options,
                    std::shared_ptr<HttpCounters> counters)
     : io_(&io), options_(std::move(options)), counters_(std::move(counters)) {
-  start_curl();
-  multi_ = ::curl_multi_init();
-  share_ = ::curl_share_init();
+  load_curl();
+  multi_ = curl().multi_init();
+  share_ = curl().share_init();
   if (multi_ == nullptr || share_ == nullptr) throw std::bad_alloc();
   alarm_ = std::make_shared<Alarm>(*this);
-  ::curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &on_socket);
-  ::curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-  ::curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &on_timer);
-  ::curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-  ::curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS,
+  curl().multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &on_socket);
+  curl().multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+  curl().multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &on_timer);
+  curl().multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+  curl().multi_setopt(multi_, CURLMOPT_MAXCONNECTS,
                       static_cast<long>(std::max<std::size_t>(1, options_->max_idle_connections)));
-  ::curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(options_->max_connections));
-  ::curl_multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS,
+  curl().multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(options_->max_connections));
+  curl().multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS,
                       static_cast<long>(options_->max_connections_per_host));
   // TLS sessions only: used on this worker alone, therefore without locks. Names are resolved by our
   // Resolver.
-  ::curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+  curl().share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
 }
 
 CurlLoop::~CurlLoop() {
@@ -107,7 +99,7 @@ CURL* CurlLoop::make_easy() {
     spare_.pop_back();
     return easy;
   }
-  CURL* easy = ::curl_easy_init();
+  CURL* easy = curl().easy_init();
   if (easy == nullptr) throw std::bad_alloc();
   const HttpClientOptions& o = *options_;
   set(easy, CURLOPT_NOSIGNAL, 1L);
@@ -163,12 +155,12 @@ void CurlLoop::add(std::shared_ptr<HttpTransfer> transfer) {
     throw;
   }
   counters_->transfers_running.fetch_add(1, std::memory_order_relaxed);
-  const CURLMcode status = ::curl_multi_add_handle(multi_, t.easy);
+  const CURLMcode status = curl().multi_add_handle(multi_, t.easy);
   if (status != CURLM_OK) {
     const auto keep = running_.at(&t);
     detach(t);
     raise(Error(ErrorCode::internal,
-                std::string("libcurl does not take the request: ") + ::curl_multi_strerror(status)));
+                std::string("libcurl does not take the request: ") + curl().multi_strerror(status)));
   }
   act(CURL_SOCKET_TIMEOUT,
       0);  // send at once when a pooled connection is there, instead of one turn of the loop later
@@ -179,14 +171,14 @@ void CurlLoop::detach(HttpTransfer& transfer) noexcept {
   CURL* easy = transfer.easy;
   if (easy == nullptr) return;
   counters_->transfers_running.fetch_sub(1, std::memory_order_relaxed);  // before the peer can know
-  ::curl_multi_remove_handle(multi_, easy);
+  curl().multi_remove_handle(multi_, easy);
   for (const curl_socket_t fd : transfer.sockets_) forget(fd, transfer);
   transfer.release();
   running_.erase(&transfer);
   if (spare_.size() < kMostSpare)
     spare_.push_back(easy);
   else
-    ::curl_easy_cleanup(easy);
+    curl().easy_cleanup(easy);
 }
 
 void CurlLoop::remove(HttpTransfer& transfer) noexcept {
@@ -199,7 +191,7 @@ void CurlLoop::resume(HttpTransfer& transfer) noexcept {
   if (transfer.easy == nullptr) return;
   const auto keep = transfer.shared_from_this();
   // Hands over what libcurl holds back, through on_body.
-  const CURLcode status = ::curl_easy_pause(transfer.easy, CURLPAUSE_CONT);
+  const CURLcode status = curl().easy_pause(transfer.easy, CURLPAUSE_CONT);
   if (status != CURLE_OK && transfer.easy != nullptr) {
     transfer.finish(status);
     detach(transfer);
@@ -213,9 +205,9 @@ void CurlLoop::close() noexcept {
     transfer->fail(Error(ErrorCode::cancelled, "the HTTP client was shut down"));
     detach(*transfer);
   }
-  for (CURL* easy : std::exchange(spare_, {})) ::curl_easy_cleanup(easy);
-  ::curl_multi_cleanup(std::exchange(multi_, nullptr));
-  ::curl_share_cleanup(std::exchange(share_, nullptr));
+  for (CURL* easy : std::exchange(spare_, {})) curl().easy_cleanup(easy);
+  curl().multi_cleanup(std::exchange(multi_, nullptr));
+  curl().share_cleanup(std::exchange(share_, nullptr));
   while (!sockets_.empty()) closed(sockets_.begin()->first);
   while (!watches_.empty()) unwatch(watches_.begin()->first);
   alarm_->loop = nullptr;
@@ -307,7 +299,7 @@ int CurlLoop::on_timer(CURLM*, long milliseconds, void* self) noexcept {
 
 void CurlLoop::act(curl_socket_t fd, int events) {
   int running = 0;
-  ::curl_multi_socket_action(multi_, fd, events, &running);
+  curl().multi_socket_action(multi_, fd, events, &running);
   collect();
   if (!failed_attempts_.empty()) try_next_addresses();
 }
@@ -315,11 +307,11 @@ void CurlLoop::act(curl_socket_t fd, int events) {
 /// Hands out the transfers that have ended.
 void CurlLoop::collect() {
   int left = 0;
-  while (const CURLMsg* message = ::curl_multi_info_read(multi_, &left)) {
+  while (const CURLMsg* message = curl().multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode result = message->data.result;
     char* object = nullptr;
-    ::curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &object);
+    curl().easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &object);
     const auto transfer = reinterpret_cast<HttpTransfer*>(object)->shared_from_this();
     transfer->finish(result);
     detach(*transfer);
@@ -365,8 +357,8 @@ void CurlLoop::try_next_addresses() noexcept {
   for (const auto& each : std::exchange(failed_attempts_, {})) {
     const auto transfer = each.lock();
     if (!transfer || transfer->easy == nullptr) continue;
-    ::curl_easy_pause(transfer->easy, CURLPAUSE_SEND);
-    ::curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+    curl().easy_pause(transfer->easy, CURLPAUSE_SEND);
+    curl().easy_pause(transfer->easy, CURLPAUSE_CONT);
   }
 }
 

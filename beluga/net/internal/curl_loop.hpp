@@ -1,8 +1,6 @@
 #pragma once
 /// libcurl's multi interface on the event loop of one worker, for one HttpClient.
 
-#include <curl/curl.h>
-
 #include <atomic>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
@@ -15,6 +13,7 @@
 
 #include "beluga/base/function.hpp"
 #include "beluga/net/http_client.hpp"
+#include "beluga/net/internal/curl_api.hpp"
 #include "beluga/net/internal/http_transfer.hpp"
 
 namespace beluga::detail {

@@ -16,17 +16,17 @@ namespace {
 
 template <class Value>
 void set(CURL* easy, CURLoption option, Value value) {
-  const CURLcode status = ::curl_easy_setopt(easy, option, value);
+  const CURLcode status = curl().easy_setopt(easy, option, value);
   if (status == CURLE_OUT_OF_MEMORY) throw std::bad_alloc();
   if (status != CURLE_OK) {
     raise(Error(ErrorCode::invalid_argument, "libcurl refuses option " +
                                                  std::to_string(static_cast<int>(option)) + ": " +
-                                                 ::curl_easy_strerror(status)));
+                                                 curl().easy_strerror(status)));
   }
 }
 
 void append(curl_slist*& list, const std::string& line) {
-  curl_slist* longer = ::curl_slist_append(list, line.c_str());
+  curl_slist* longer = curl().slist_append(list, line.c_str());
   if (longer == nullptr) throw std::bad_alloc();
   list = longer;
 }
@@ -57,8 +57,8 @@ HttpTransfer::HttpTransfer(TransferRequest request, std::shared_ptr<CurlLoop> lo
       phase_since_(request_.begun) {}
 
 HttpTransfer::~HttpTransfer() {
-  ::curl_slist_free_all(header_list_);
-  ::curl_slist_free_all(resolve_list_);
+  curl().slist_free_all(header_list_);
+  curl().slist_free_all(resolve_list_);
 }
 
 // ---- caller side ----
@@ -235,11 +235,11 @@ void HttpTransfer::release() {
   // Nothing of this transfer may stay behind in a handle that is at rest.
   for (const CURLoption option : {CURLOPT_PRIVATE, CURLOPT_ERRORBUFFER, CURLOPT_HEADERDATA, CURLOPT_WRITEDATA,
                                   CURLOPT_PREREQDATA, CURLOPT_OPENSOCKETDATA}) {
-    ::curl_easy_setopt(handle, option, static_cast<void*>(nullptr));
+    curl().easy_setopt(handle, option, static_cast<void*>(nullptr));
   }
-  ::curl_easy_setopt(handle, CURLOPT_POSTFIELDS, static_cast<char*>(nullptr));
-  ::curl_easy_setopt(handle, CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
-  ::curl_easy_setopt(handle, CURLOPT_RESOLVE, static_cast<curl_slist*>(nullptr));
+  curl().easy_setopt(handle, CURLOPT_POSTFIELDS, static_cast<char*>(nullptr));
+  curl().easy_setopt(handle, CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
+  curl().easy_setopt(handle, CURLOPT_RESOLVE, static_cast<curl_slist*>(nullptr));
   io_pending_.reset();
 }
 
@@ -511,7 +511,7 @@ Error HttpTransfer::timed_out() const {
 
 /// What a result of libcurl means. Called under mutex_ on the loop's worker, with `easy` still there.
 Error HttpTransfer::from_curl(CURLcode code) const {
-  const std::string detail = error_text_[0] != '\0' ? error_text_ : ::curl_easy_strerror(code);
+  const std::string detail = error_text_[0] != '\0' ? error_text_ : curl().easy_strerror(code);
   const auto cut = [&] {
     return headers_done_
                ? describe(ErrorCode::data_loss, "the body was cut off: " + detail)
@@ -557,7 +557,7 @@ Error HttpTransfer::from_curl(CURLcode code) const {
       return describe(ErrorCode::data_loss, "the body was cut off: " + detail);
     case CURLE_RECV_ERROR: {
       long status = 0;
-      ::curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
+      curl().easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
       if (phase_ == Phase::connecting && status != 0 && status / 100 != 2) {
         const std::string text = "the proxy refuses the tunnel with status " + std::to_string(status);
         return status == 407

@@ -1,8 +1,6 @@
 #pragma once
 /// One request on the wire: what the event loop (libcurl) and the waiting caller share.
 
-#include <curl/curl.h>
-
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -15,6 +13,7 @@
 #include "beluga/fiber/internal/park.hpp"
 #include "beluga/fiber/internal/reactor.hpp"
 #include "beluga/net/http_client.hpp"
+#include "beluga/net/internal/curl_api.hpp"
 
 namespace beluga::detail {
 
