@@ -5,6 +5,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -14,6 +15,7 @@
 #include "beluga/agent/session.hpp"
 #include "beluga/app/commands.hpp"
 #include "beluga/app/internal/turn.hpp"
+#include "beluga/app/output.hpp"
 #include "beluga/base/terminal.hpp"
 #include "beluga/base/utf8.hpp"
 #include "beluga/store/database.hpp"
@@ -125,11 +127,15 @@ class LineReader {
   std::string history_file_;
 };
 
-void help() {
-  fmt::print(stderr,
-             "Write a question and press Enter. Ctrl-C stops an answer; Ctrl-D or /exit leaves.\n"
-             "/help   this text\n/tools  the tools of this conversation\n/exit   leave\n");
+/// "/tols", but not "/etc/passwd: what is in it?"
+bool is_command(std::string_view question) {
+  return question.size() > 1 && question.front() == '/' &&
+         std::all_of(question.begin() + 1, question.end(), [](char c) { return c >= 'a' && c <= 'z'; });
 }
+
+constexpr std::string_view kHelp =
+    "Write a question and press Enter. Ctrl-C stops an answer; Ctrl-D or /exit leaves.\n"
+    "/help   this text\n/tools  the tools of this conversation\n/exit   leave (or /quit)\n";
 
 }  // namespace
 
@@ -137,24 +143,38 @@ int chat(const Settings& settings, const RunOptions& options, Interrupt& interru
   const auto sessions = options.session.empty() ? memory_sessions() : stored_sessions();
   const std::string name = options.session.empty() ? "conversation" : options.session;
   const Agent agent = make_agent(settings, sessions);
-  if (!options.session.empty()) {
-    if (const auto known = sessions->find(name); known && known->last_seq > 0)
-      fmt::print(stderr, "beluga: session '{}' goes on after {} messages\n", name, known->last_seq);
-    else
-      fmt::print(stderr, "beluga: new session '{}'\n", name);
+  const bool talking = ::isatty(STDIN_FILENO) == 1;
+  if (!options.session.empty()) notice(session_state(*sessions, name));
+  if (talking && !options.json) {
+    const ModelInfo& model = agent.model();
+    notice(fmt::format("{}{}{}, files below {}; /help tells more", model.provider,
+                       model.provider == model.model || model.model.empty() ? "" : "/",
+                       model.provider == model.model ? "" : model.model, settings.root));
   }
   LineReader lines;
   int code = 0;
-  while (auto line = lines.read()) {
+  while (!interrupt.leaving()) {
+    const auto line = lines.read();
+    if (!line) {
+      // A terminal's line was ended by Ctrl-D, or a pipe by its end; or a signal ended the waiting.
+      if (!talking && interrupt.exit_code() != 0) return interrupt.exit_code();
+      if (talking && !interrupt.leaving()) print_error("\n");
+      break;
+    }
+    interrupt.clear();
     const std::string question = sanitize_utf8(*line);
     if (question.find_first_not_of(" \t") == std::string::npos) continue;
     if (question == "/exit" || question == "/quit") break;
     if (question == "/help") {
-      help();
+      print_error(kHelp);
       continue;
     }
     if (question == "/tools") {
-      list_tools(settings);
+      print_error(describe_tools(settings));
+      continue;
+    }
+    if (is_command(question)) {
+      notice(fmt::format("there is no command {}; /help lists them", question));
       continue;
     }
     Console console({.json = options.json,
@@ -165,7 +185,8 @@ int chat(const Settings& settings, const RunOptions& options, Interrupt& interru
     code = turn(agent, std::move(input), console, interrupt);
     if (!console.alive()) return 1;
   }
-  return code;
+  if (interrupt.leaving()) return interrupt.exit_code();
+  return talking ? 0 : code;  // whoever talks has seen each answer's end; a script sees the last one's here
 }
 
 }  // namespace beluga::app

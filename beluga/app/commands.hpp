@@ -18,6 +18,8 @@ int run(const Settings& settings, const RunOptions& options, Interrupt& interrup
 int chat(const Settings& settings, const RunOptions& options, Interrupt& interrupt);
 int list_models();
 int list_tools(const Settings& settings);
+/// What list_tools() prints.
+std::string describe_tools(const Settings& settings);
 int list_sessions();
 int delete_session(const std::string& name);
 

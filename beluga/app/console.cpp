@@ -5,9 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
+#include <utility>
 
+#include "beluga/app/output.hpp"
 #include "beluga/base/human.hpp"
 #include "beluga/base/redact.hpp"
 #include "beluga/base/utf8.hpp"
@@ -28,6 +29,26 @@ std::string one_line(std::string_view text, std::size_t limit) {
   return safe;
 }
 
+/// An error of the library as the user of the binary can act on it: with the names of the flags and keys.
+std::string in_words_of_the_binary(std::string text) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"Budget::max_steps", "--max-steps"},
+      {"Budget::max_time", "--timeout"},
+      {"Budget::max_tokens", "max_tokens in the configuration"},
+      {"Budget::max_cost", "max_cost in the configuration"},
+  };
+  for (const auto& [field, name] : kNames)
+    for (std::size_t at = 0; (at = text.find(field, at)) != std::string::npos; at += name.size())
+      text.replace(at, field.size(), name);
+  return text;
+}
+
+bool shows_colour() {
+  const char* const terminal = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr && terminal != nullptr &&
+         *terminal != '\0' && std::string_view(terminal) != "dumb";
+}
+
 /// Columns of the terminal that shows stderr; kShownLine if it is none or does not say.
 std::size_t columns() {
   winsize size{};
@@ -44,31 +65,46 @@ std::string thousands(std::int64_t value) {
 
 }  // namespace
 
-Console::Console(Options options) : options_(std::move(options)) {
-  colour_ = ::isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
-}
+Console::Console(Options options)
+    : options_(std::move(options)), colour_(shows_colour()), hold_(::isatty(STDOUT_FILENO) != 1) {}
 
 void Console::answer(std::string_view text) {
   buffer_.clear();
   stripper_.feed(text, buffer_);
-  if (buffer_.empty()) return;
-  if (std::fwrite(buffer_.data(), 1, buffer_.size(), stdout) != buffer_.size() || std::fflush(stdout) != 0)
-    alive_ = false;
-  at_line_start_ = buffer_.back() == '\n';
+  if (hold_)
+    held_ += buffer_;
+  else
+    write(buffer_);
+}
+
+void Console::write(std::string_view text) {
+  if (text.empty()) return;
+  if (!print(text)) alive_ = false;
+  at_line_start_ = text.back() == '\n';
+}
+
+/// The turn is complete, or nothing will complete it.
+void Console::release() {
+  write(held_);
+  held_.clear();
 }
 
 void Console::finish_line() {
   buffer_.clear();
   stripper_.finish(buffer_);
   if (!at_line_start_) buffer_ += '\n';
-  std::fwrite(buffer_.data(), 1, buffer_.size(), stdout);
-  std::fflush(stdout);
+  write(buffer_);
   at_line_start_ = true;
 }
 
 void Console::note(std::string_view line) {
   finish_line();
-  fmt::print(stderr, "{}{}{}\n", colour_ ? "\033[2m" : "", line, colour_ ? "\033[0m" : "");
+  print_error(fmt::format("{}{}{}\n", colour_ ? "\033[2m" : "", line, colour_ ? "\033[0m" : ""));
+}
+
+void Console::error(std::string_view line) {
+  finish_line();
+  notice(in_words_of_the_binary(std::string(line)));
 }
 
 void Console::call_note(std::string line) {
@@ -103,10 +139,12 @@ void Console::summary(const RunSummary& s) {
   else if (options_.priced)
     cost = ", cost unknown";
   const std::int64_t in = s.usage.input + s.usage.cache_read + s.usage.cache_write;
-  note(fmt::format("{} tokens ({} in, {} out), {} tool call{}, {} step{}, {}{}", thousands(s.usage.total()),
-                   thousands(in), thousands(s.usage.output + s.usage.reasoning), s.tool_calls,
-                   s.tool_calls == 1 ? "" : "s", s.steps, s.steps == 1 ? "" : "s", format_duration(s.elapsed),
-                   cost));
+  std::string tokens = "tokens unknown";  // not every server counts them, and none before its last chunk
+  if (s.usage.total() > 0 || s.steps == 0)
+    tokens = fmt::format("{} tokens ({} in, {} out)", thousands(s.usage.total()), thousands(in),
+                         thousands(s.usage.output + s.usage.reasoning));
+  note(fmt::format("{}, {} tool call{}, {} step{}, {}{}", tokens, s.tool_calls, s.tool_calls == 1 ? "" : "s",
+                   s.steps, s.steps == 1 ? "" : "s", format_duration(s.elapsed), cost));
 }
 
 void Console::show(const Event& event) {
@@ -118,13 +156,16 @@ void Console::show(const Event& event) {
   if (options_.json) {
     buffer_ = to_json(event).dump();
     buffer_ += '\n';
-    if (std::fwrite(buffer_.data(), 1, buffer_.size(), stdout) != buffer_.size() || std::fflush(stdout) != 0)
-      alive_ = false;
+    if (!print(buffer_)) alive_ = false;
     return;
   }
+  if (event.terminal() || event.get_if<StepFinished>() != nullptr ||
+      event.get_if<ToolCallStarted>() != nullptr)
+    release();
   if (const auto* text = event.get_if<TextDelta>()) {
     answer(text->text);
   } else if (const auto* restart = event.get_if<ResponseRestart>()) {
+    held_.clear();
     note(fmt::format("[the answer starts again: {}]", one_line(restart->reason, kShownArguments)));
   } else if (const auto* started = event.get_if<ToolCallStarted>()) {
     open_calls_.push_back({started->call.id, ++calls_});
@@ -142,8 +183,8 @@ void Console::show(const Event& event) {
     if (completed->reason == StopReason::max_tokens) note("[cut: the model reached its output limit]");
     summary(completed->summary);
   } else if (const auto* failed = event.get_if<RunFailed>()) {
-    note(fmt::format("error: {}", redact(strip_terminal_controls(failed->error.what()))));
     summary(failed->summary);
+    error(failed->error.what());
   } else if (const auto* cancelled = event.get_if<RunCancelled>()) {
     std::string kept =
         fmt::format("{} characters of the answer and {} tool result{}", cancelled->partial_text.size(),

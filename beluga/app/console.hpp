@@ -1,6 +1,8 @@
 #pragma once
 /// How a run looks on a terminal: the answer on stdout as it is produced, everything else on stderr, so that
-/// `beluga run ... > answer.txt` keeps just the answer. Or, with --json, one event per line on stdout.
+/// `beluga run ... > answer.txt` keeps just the answer: what goes elsewhere than to a terminal is written when
+/// its model turn is complete, since what a broken connection left of a turn cannot be taken back there. Or,
+/// with --json, one event per line on stdout.
 
 #include <string>
 #include <string_view>
@@ -21,14 +23,17 @@ class Console {
   explicit Console(Options options);
 
   void show(const Event& event);
-  /// 0 completed, 1 failed, 124 out of time, 130 cancelled. Of the terminal event shown last.
+  /// 0 completed, 1 failed, 124 out of time, 130 cancelled (by whatever). Of the terminal event shown last.
   int exit_code() const noexcept { return exit_code_; }
   /// False once stdout is gone (a closed pipe): there is nobody left to run for.
   bool alive() const noexcept { return alive_; }
 
  private:
   void answer(std::string_view text);
+  void write(std::string_view text);
+  void release();
   void note(std::string_view line);
+  void error(std::string_view line);
   void finish_line();
   void call_note(std::string line);
   std::size_t number_of(const std::string& call_id) const;
@@ -41,6 +46,8 @@ class Console {
 
   Options options_;
   bool colour_ = false;
+  bool hold_ = false;
+  std::string held_;  // of the turn under way, where hold_
   TerminalStripper stripper_;
   std::string buffer_;  // reused
   bool at_line_start_ = true;

@@ -4,18 +4,27 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 namespace beluga::app {
 namespace {
 
 int g_pipe = -1;  // written by the handler; set before the handler is installed
+std::atomic<int> g_signal{0};
+static_assert(std::atomic<int>::is_always_lock_free);
+
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
 
 extern "C" void on_signal(int signal) {
   const int saved = errno;
-  const char byte = signal == SIGTERM ? 't' : 'i';
+  int known = g_signal.load();
+  while (known != SIGTERM && known != SIGHUP && !g_signal.compare_exchange_weak(known, signal)) {
+  }
+  const char byte = signal == SIGINT ? 'i' : 't';
   [[maybe_unused]] const auto ignored = ::write(g_pipe, &byte, 1);
   errno = saved;
 }
@@ -36,24 +45,53 @@ Interrupt::Interrupt() : state_(std::make_shared<State>()) {
   ::fcntl(g_pipe, F_SETFL, O_NONBLOCK);
   struct sigaction action{};
   action.sa_handler = on_signal;  // no SA_RESTART: a Ctrl-C must end a read at the prompt
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
+  // nohup(1) ignores SIGHUP for what it starts, a shell without job control SIGINT for what it puts behind.
+  for (const int signal : kSignals) {
+    struct sigaction before{};
+    ::sigaction(signal, nullptr, &before);
+    if (before.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);
+  }
   ::signal(SIGPIPE, SIG_IGN);
+  sigset_t ours;
+  sigset_t before;
+  ::sigemptyset(&ours);
+  for (const int signal : kSignals) ::sigaddset(&ours, signal);
+  ::pthread_sigmask(SIG_BLOCK, &ours, &before);
   watcher_ = std::thread([this] { watch(); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Interrupt::~Interrupt() {
   const char end = 'q';
   [[maybe_unused]] const auto ignored = ::write(g_pipe, &end, 1);
   watcher_.join();
-  ::signal(SIGINT, SIG_DFL);
-  ::signal(SIGTERM, SIG_DFL);
+  for (const int signal : kSignals) {
+    struct sigaction now{};
+    ::sigaction(signal, nullptr, &now);
+    if (now.sa_handler == on_signal) ::signal(signal, SIG_DFL);
+  }
   ::close(state_->read_end);
   ::close(g_pipe);
   g_pipe = -1;
 }
 
+int Interrupt::exit_code() const noexcept {
+  const int signal = g_signal.load();
+  return signal == 0 ? 0 : 128 + signal;
+}
+
+bool Interrupt::leaving() const noexcept {
+  const int signal = g_signal.load();
+  return signal == SIGTERM || signal == SIGHUP;
+}
+
+void Interrupt::clear() noexcept {
+  int expected = SIGINT;
+  g_signal.compare_exchange_strong(expected, 0);
+}
+
 void Interrupt::watch() {
+  bool told = false;  // SIGTERM or SIGHUP came before: the second one does not wait
   for (;;) {
     char byte = 0;
     const auto got = ::read(state_->read_end, &byte, 1);
@@ -61,18 +99,24 @@ void Interrupt::watch() {
     if (got <= 0 || byte == 'q') return;
     std::optional<CancelSource> target;
     {
-      std::lock_guard lock(state_->mutex);
+      const std::lock_guard lock(state_->mutex);
       target = state_->target;
     }
-    const char* cause = byte == 't' ? "terminated" : "interrupted (Ctrl-C)";
+    const int signal = g_signal.load();
+    const char* cause = "interrupted (Ctrl-C)";
+    if (signal != SIGINT) cause = signal == SIGHUP ? "the terminal was closed" : "terminated";
+    const bool again = std::exchange(told, told || byte == 't') && byte == 't';
     if (target && target->cancel(Error(ErrorCode::cancelled, cause))) continue;
-    if (target || byte == 't') ::_exit(byte == 't' ? 143 : 130);
+    if (target || again) ::_exit(128 + signal);
   }
 }
 
 Interrupt::Target::Target(Interrupt& interrupt, CancelSource source) : interrupt_(interrupt) {
-  std::lock_guard lock(interrupt.state_->mutex);
-  interrupt.state_->target = std::move(source);
+  {
+    std::lock_guard lock(interrupt.state_->mutex);
+    interrupt.state_->target = source;
+  }
+  if (interrupt.leaving()) source.cancel(Error(ErrorCode::cancelled, "terminated"));
 }
 
 Interrupt::Target::~Target() {

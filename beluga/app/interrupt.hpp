@@ -1,5 +1,6 @@
 #pragma once
-/// Ctrl-C: the first one cancels what is running, the second one ends the process.
+/// Ctrl-C: the first one cancels what is running, the second one ends the process. SIGTERM and SIGHUP do the
+/// same, and nothing new is begun after them.
 ///
 /// The library installs no signal handler; the program does, here. The handler only writes a byte; a thread
 /// of its own does the rest, since cancelling takes locks.
@@ -13,13 +14,21 @@ namespace beluga::app {
 
 class Interrupt {
  public:
-  /// Handles SIGINT and SIGTERM from now on and ignores SIGPIPE. One per process.
+  /// Handles SIGINT, SIGTERM and SIGHUP from now on and ignores SIGPIPE. One per process, made on the main
+  /// thread: it alone takes the signals, so that they interrupt what it reads.
   Interrupt();
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
 
-  /// What the next Ctrl-C cancels, while this lives. Without a target it only interrupts the prompt.
+  /// The exit code that the signals so far ask for: 130, 143 or 129; 0 when there was none.
+  int exit_code() const noexcept;
+  /// Whether SIGTERM or SIGHUP came: the process is to end.
+  bool leaving() const noexcept;
+  /// Forgets a Ctrl-C, once it has been heeded.
+  void clear() noexcept;
+
+  /// What the next signal cancels, while this lives. Without a target it only interrupts what is read.
   class Target {
    public:
     Target(Interrupt& interrupt, CancelSource source);

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <exception>
+#include <sstream>
+#include <string_view>
 
 #include "beluga/app/commands.hpp"
-#include "beluga/base/redact.hpp"
-#include "beluga/base/terminal.hpp"
+#include "beluga/app/output.hpp"
+#include "beluga/base/did_you_mean.hpp"
+#include "beluga/contract/event.hpp"
 #include "beluga/fiber/fault.hpp"
 #include "beluga/observe/telemetry.hpp"
 
@@ -58,13 +60,54 @@ struct Common {
   }
 };
 
+/// What CLI11 found, with the names that were perhaps meant.
+std::string what_is_wrong(const CLI::App& cli, const CLI::ParseError& error, int argc, char** argv) {
+  const auto chosen = cli.get_subcommands();
+  std::vector<std::string> known;
+  if (chosen.empty()) {
+    for (const CLI::App* verb : cli.get_subcommands({})) known.push_back(verb->get_name());
+    const std::string commands = fmt::format("{}", fmt::join(known, ", "));
+    // The first word that is no option was to be the command.
+    for (int i = 1; i < argc; ++i) {
+      const std::string_view word = argv[i];
+      if (word.starts_with('-')) continue;
+      const std::string_view near = nearest_name(word, known);
+      return fmt::format("there is no command '{}'{}; the commands are {} (beluga --help)", word,
+                         near.empty() ? "" : fmt::format("; did you mean '{}'?", near), commands);
+    }
+    return fmt::format("name a command: {} (beluga --help)", commands);
+  }
+  const CLI::App& verb = *chosen.front();
+  for (const std::string& word : cli.remaining(true)) {
+    if (!word.starts_with('-') || word == "-") continue;
+    for (const CLI::Option* option : verb.get_options())
+      for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    return fmt::format("{} has no option {}{}", verb.get_name(), word,
+                       did_you_mean(word.substr(0, word.find('=')), known));
+  }
+  if (const auto rest = cli.remaining(true); !rest.empty())
+    return fmt::format(
+        "{} does not know what to do with '{}'; write the question as one word, in quotation marks",
+        verb.get_name(), fmt::join(rest, " "));
+  std::string text = error.what();
+  if (text.find("At Most 1") != std::string::npos) text = text.substr(0, text.find(':')) + " is given twice";
+  return fmt::format("{} (beluga {} --help)", text, verb.get_name());
+}
+
+/// Whether the user can mend it before anything has run: arguments, configuration, what they name.
+bool is_usage_error(ErrorCode code) {
+  return code == ErrorCode::invalid_argument || code == ErrorCode::not_found ||
+         code == ErrorCode::failed_precondition || code == ErrorCode::already_exists ||
+         code == ErrorCode::unauthenticated;
+}
+
 int dispatch(int argc, char** argv) {
   CLI::App cli{
       "Beluga: agents in one native binary.\n\n"
       "  beluga run \"What does --max-steps do?\" --root docs\n"
       "  beluga chat --session holiday -m openai/gpt-4o"};
   cli.name("beluga");
-  cli.set_version_flag("--version", std::string("beluga ") + BELUGA_VERSION);
+  cli.set_version_flag("-v,--version", std::string("beluga ") + BELUGA_VERSION);
   cli.require_subcommand(1);
   Common common;
   app::RunOptions options;
@@ -89,13 +132,21 @@ int dispatch(int argc, char** argv) {
   std::string doomed;
   sessions->add_option("--delete", doomed, "Delete this one")->type_name("NAME");
 
+  if (argc > 1 && std::string_view(argv[1]) == "help") argv[1] = const_cast<char*>("--help");
   try {
     cli.parse(argc, argv);
+  } catch (const CLI::Success& help) {  // --help and --version
+    std::ostringstream text;
+    cli.exit(help, text, text);
+    app::print(text.str());
+    return 0;
   } catch (const CLI::ParseError& error) {
-    const int code = cli.exit(error);
-    return code == 0 ? 0 : 2;
+    throw Error(ErrorCode::invalid_argument, what_is_wrong(cli, error, argc, argv));
   }
 
+  for (const CLI::App* verb : {run, chat})
+    if (verb->count("--session") > 0 && options.session.empty())
+      throw Error(ErrorCode::invalid_argument, "--session: is empty; leave it out or give a name");
   app::Interrupt interrupt;
   if (models->parsed()) return app::list_models();
   if (sessions->parsed()) return doomed.empty() ? app::list_sessions() : app::delete_session(doomed);
@@ -108,7 +159,17 @@ int dispatch(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace beluga;
+  app::prepare_streams();
   int code = 1;
+  // Errors that end the program before a run has: those of a run are its events.
+  const auto report = [&](const Error& error) {
+    // Looked for by hand: the arguments may be what is wrong.
+    for (int i = 1; i < argc; ++i)
+      if (std::string_view(argv[i]) == "--json")
+        app::print(Json::object({{"type", "error"}, {"error", to_json(error)}}).dump() + "\n");
+    app::notice(error.what());
+    return is_usage_error(error.code()) ? 2 : 1;
+  };
   try {
     install_fault_reporter();
     const auto telemetry = observe::Telemetry::create(observe::telemetry_options_from_environment());
@@ -116,10 +177,9 @@ int main(int argc, char** argv) {
     code = dispatch(argc, argv);
     telemetry->shutdown(std::chrono::seconds(2));
   } catch (const Error& error) {
-    fmt::print(stderr, "beluga: {}\n", redact(strip_terminal_controls(error.what())));
-    code = error.code() == ErrorCode::invalid_argument ? 2 : 1;
+    code = report(error);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "beluga: {}\n", redact(strip_terminal_controls(error.what())));
+    code = report(Error(ErrorCode::internal, error.what()));
   }
-  return code;
+  return app::finish_output(code);
 }

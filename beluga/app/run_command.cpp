@@ -1,13 +1,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <iostream>
-#include <iterator>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
 
 #include "beluga/agent/session.hpp"
 #include "beluga/app/commands.hpp"
 #include "beluga/app/internal/turn.hpp"
+#include "beluga/base/human.hpp"
 #include "beluga/base/utf8.hpp"
 #include "beluga/store/database.hpp"
 
@@ -16,13 +18,24 @@ namespace {
 
 constexpr std::size_t kMaxQuestion = std::size_t{16} << 20;
 
-std::string question_text(const std::string& given) {
-  if (given != "-") return given;
-  std::string text{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-  if (text.size() > kMaxQuestion)
-    throw Error(ErrorCode::resource_exhausted,
-                fmt::format("the question on stdin has {} bytes; the most is {}", text.size(), kMaxQuestion));
-  return text;
+/// All of stdin. Nothing when a signal came meanwhile: half a question is not asked.
+std::optional<std::string> read_stdin(const Interrupt& interrupt) {
+  std::string text;
+  std::array<char, 65536> block;
+  for (;;) {
+    if (interrupt.exit_code() != 0) return std::nullopt;
+    const auto got = ::read(STDIN_FILENO, block.data(), block.size());
+    if (got == 0) return text;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0)
+      throw Error(ErrorCode::invalid_argument, fmt::format("cannot read stdin: {}", std::strerror(errno)));
+    text.append(block.data(), static_cast<std::size_t>(got));
+    if (text.size() > kMaxQuestion)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("the question on stdin is too long: the most is {}; give a document as a file "
+                              "below --root",
+                              format_bytes(kMaxQuestion)));
+  }
 }
 
 }  // namespace
@@ -44,11 +57,19 @@ int turn(const Agent& agent, RunInput input, Console& console, Interrupt& interr
     console.show(event);
     if (!console.alive()) return 1;
   }
-  return console.exit_code();
+  // 130 stands for all that cancels; which signal it was, the signal knows.
+  return console.exit_code() == 130 && interrupt.exit_code() != 0 ? interrupt.exit_code()
+                                                                  : console.exit_code();
 }
 
 int run(const Settings& settings, const RunOptions& options, Interrupt& interrupt) {
-  std::string question = sanitize_utf8(question_text(options.question));
+  std::string question = options.question;
+  if (question == "-") {
+    std::optional<std::string> read = read_stdin(interrupt);
+    if (!read) return interrupt.exit_code();
+    question = std::move(*read);
+  }
+  question = sanitize_utf8(question);
   if (question.find_first_not_of(" \t\r\n") == std::string::npos)
     throw Error(ErrorCode::invalid_argument, "the question is empty; write: beluga run \"your question\"");
   const Agent agent = make_agent(settings, options.session.empty() ? nullptr : stored_sessions());

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 
+#include "beluga/app/output.hpp"
 #include "beluga/base/result.hpp"
 #include "beluga/llm/registry.hpp"
 #include "beluga/tool/builtin/builtin.hpp"
@@ -48,14 +48,22 @@ std::shared_ptr<const PriceTable> read_prices(const Config& config, bool own_ser
   return table;
 }
 
+/// A text that is either absent or says something. An empty one is the mark of an unset variable in a script,
+/// and what is left out by accident may send a question to another server.
+std::string given_text(const Config& config) {
+  std::string text = config.get_or("");
+  if (config.exists() && text.empty()) throw config.error("is empty; leave it out or give a value");
+  return text;
+}
+
 }  // namespace
 
 Settings load_settings(const std::string& file, std::vector<Config::Flag> flags) {
   const Config config = Config::load(
       {.file = file, .environment_ignored = {"BELUGA_HOME", "BELUGA_LOG"}, .flags = std::move(flags)});
   Settings s;
-  s.model = config["model"].get_or("");
-  s.base_url = config["base_url"].get_or("");
+  s.model = given_text(config["model"]);
+  s.base_url = given_text(config["base_url"]);
   s.instructions = config["instructions"].get_or(kInstructions);
   s.root = config["root"].get_or(".");
   s.tools = config["tools"].get_or(std::vector<std::string>{});
@@ -68,7 +76,7 @@ Settings load_settings(const std::string& file, std::vector<Config::Flag> flags)
   s.timeout = config["timeout"].get_or(Duration{});
   if (s.timeout < Duration::zero()) throw config["timeout"].error("expected a duration above 0, such as 30s");
   config.check_all_used();
-  for (const std::string& warning : config.warnings()) fmt::print(stderr, "beluga: {}\n", warning);
+  for (const std::string& warning : config.warnings()) notice(warning);
   return s;
 }
 
@@ -80,11 +88,15 @@ ChatModelPtr open_model(const Settings& settings) {
       name = kDefaultModel;
     } else {
       name = "offline";
-      fmt::print(stderr,
-                 "beluga: no model named and OPENAI_API_KEY is not set: using the built-in 'offline' model "
-                 "(extractive, no network); choose another with -m provider/model\n");
+      notice(
+          "no model named and OPENAI_API_KEY is not set: using the built-in 'offline' model (extractive, no "
+          "network); choose another with -m provider/model");
     }
   }
+  if (name == "offline" && !settings.base_url.empty())
+    throw Error(ErrorCode::invalid_argument,
+                "a base URL was given, but the model is 'offline', which has no use for one; choose a model "
+                "with -m provider/model");
   llm::OpenOptions options;
   options.base_url = settings.base_url;
   return llm::open(name, options);
@@ -99,9 +111,12 @@ std::vector<ToolPtr> open_tools(const Settings& settings) {
   if (settings.tools.empty()) return offered;
 
   std::vector<ToolPtr> chosen;
+  std::vector<std::string> chosen_names;
   std::vector<std::string> names;
   for (const ToolPtr& tool : offered) names.push_back(tool->schema().name);
   for (const std::string& name : settings.tools) {
+    if (std::find(chosen_names.begin(), chosen_names.end(), name) != chosen_names.end()) continue;
+    chosen_names.push_back(name);
     const auto at = std::find(names.begin(), names.end(), name);
     if (at == names.end()) {
       std::string message =

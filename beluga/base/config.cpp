@@ -403,7 +403,8 @@ void Config::find_unknown(std::vector<std::string>& unknown) const {
     if (std::binary_search(asked.begin(), asked.end(), member.key)) {
       Config(tree_, member.value, path).find_unknown(unknown);
     } else {
-      unknown.push_back(member.key_origin.text() + ": " + strip_terminal_controls(path) + ": unknown key" +
+      // Not "path: unknown key": after a name such as api_key that reads as a secret, and would be redacted.
+      unknown.push_back(member.key_origin.text() + ": unknown key " + strip_terminal_controls(path) +
                         did_you_mean(member.key, asked));
     }
   }

@@ -11,7 +11,7 @@
 /// Every value knows where it came from, and every error says it, with the key and the remedy:
 ///
 ///   beluga.yaml:7:14: agent.max_steps: expected a whole number from 1 to 1000, found "many"
-///   beluga.yaml:9:3: agent.timout: unknown key; did you mean 'timeout'?
+///   beluga.yaml:9:3: unknown key agent.timout; did you mean 'timeout'?
 ///   environment variable BELUGA_AGENT__MAX_STEPS: agent.max_steps: expected a whole number, found "x"
 ///
 /// A `Config` is a cheap view of one value in an immutable tree (it shares ownership). Views may be read from

@@ -132,8 +132,8 @@ TEST(Config, ListsUnknownKeysWithSuggestions) {
   config["agent"]["max_steps"].get_or(10);
   config["agent"]["name"].get_or("y");
   EXPECT_EQ(message_of([&] { config.check_all_used(); }),
-            "beluga.yaml:2:3: agent.max_step: unknown key; did you mean 'max_steps'?\n"
-            "beluga.yaml:4:1: zebra: unknown key; known: agent");
+            "beluga.yaml:2:3: unknown key agent.max_step; did you mean 'max_steps'?\n"
+            "beluga.yaml:4:1: unknown key zebra; known: agent");
 }
 
 TEST(Config, NamesWhatIsMissingAndHowToSetIt) {
@@ -212,7 +212,7 @@ TEST_F(ConfigFile, SaysWhichVariableOrFlagIsWrong) {
                 config["a"];
                 config.check_all_used();
               }),
-              HasSubstr("environment variable BELUGA_AGNET__X: agnet: unknown key; did you mean 'agent'?"));
+              HasSubstr("environment variable BELUGA_AGNET__X: unknown key agnet; did you mean 'agent'?"));
 }
 
 TEST_F(ConfigFile, ExplainsAFileThatCannotBeRead) {
@@ -345,7 +345,7 @@ TEST(Config, ReadsTheExampleOfTheDocumentation) {
   EXPECT_EQ(config["none"].get_or(docs::AgentSettings{}).max_steps, 10);
   EXPECT_EQ(config.at("openai").at("api_key").get<Secret>().reveal(), "k");
   EXPECT_EQ(message_of([&] { config.check_all_used(); }),
-            "beluga.toml:2:1: agent.model: unknown key; known: max_steps, timeout, tools");
+            "beluga.toml:2:1: unknown key agent.model; known: max_steps, timeout, tools");
 }
 
 TEST(Config, OffersChoicesAndOwnErrors) {

@@ -97,7 +97,7 @@ class Run(Home):
 
     def test_names_the_known_tools_for_an_unknown_one(self):
         done = self.beluga("run", "--tool", "read_fil", "hello")
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 2)
         self.assertIn("read_file", done.stderr)
 
     def test_reads_nothing_outside_the_root(self):
@@ -112,6 +112,78 @@ class Run(Home):
         process.stdout.close()
         self.assertGreaterEqual(process.wait(timeout=30), 0)  # not by a signal
         process.stderr.close()
+
+
+    def test_guesses_what_a_mistyped_command_or_option_meant(self):
+        for args, guess in ((["rn", "hi"], "'run'"), (["run", "--modle", "offline", "hi"], "'--model'"),
+                            (["run", "what", "is", "this"], "quotation marks"), (["--json"], "run, chat"),
+                            (["run", "-m", "a", "-m", "b", "hi"], "given twice")):
+            done = self.beluga(*args)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(guess, done.stderr)
+        self.assertIn("beluga ", self.beluga("-v").stdout)
+        self.assertIn("Usage", self.beluga("help").stdout)
+
+    def test_takes_an_empty_value_for_a_mistake(self):
+        for flag in ("-m", "--base-url", "--session"):
+            done = self.beluga("run", flag, "", "hello")
+            self.assertEqual(done.returncode, 2, flag)
+            self.assertIn("empty", done.stderr)
+
+    def test_tells_an_error_before_the_run_as_json_too(self):
+        done = self.beluga("run", "--json", "-m", "opnai/x", "hello")
+        self.assertEqual(done.returncode, 2)
+        event = json.loads(done.stdout)
+        self.assertEqual((event["type"], event["error"]["code"]), ("error", "not_found"))
+
+    def test_the_last_line_says_why_a_run_failed(self):
+        done = self.beluga("run", "-m", "offline", "--max-steps", "1", "What is the default pressure of the pump?")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr.splitlines()[-1], "^beluga: resource_exhausted: .*raise --max-steps")
+
+
+class Streams(Home):
+    QUESTION = "What is the default pressure of the pump?"
+
+    def shell(self, command, timeout=60):
+        return subprocess.run(["sh", "-c", f'b={BELUGA}; q="{self.QUESTION}"; {command}'], env=self.env, cwd=self.root,
+                              capture_output=True, text=True, timeout=timeout)
+
+    def test_an_unwritable_stderr_loses_the_notes_alone(self):
+        for broken in ("2>/dev/full", "2>&-"):
+            done = self.shell(f'exec "$b" run -m offline "$q" {broken}')
+            self.assertEqual(done.returncode, 0)
+            self.assertIn("3.5 bar", done.stdout)
+        self.assertEqual(self.shell('exec "$b" run -m xx/y hi 2>/dev/full').returncode, 2)
+
+    def test_an_unwritable_stdout_is_an_error_that_is_told(self):
+        for broken in (">/dev/full", ">&-"):
+            for command in ('run -m offline "$q"', "models", "--help"):
+                done = self.shell(f'exec "$b" {command} {broken}')
+                self.assertEqual(done.returncode, 1, command)
+                self.assertIn("cannot write to stdout", done.stderr)
+
+    def test_a_closed_stdin_is_an_empty_one(self):
+        self.assertEqual(self.shell('exec "$b" run -m offline - <&-').returncode, 2)
+        self.assertEqual(self.shell('exec "$b" chat -m offline <&-').returncode, 0)
+
+    def test_stops_reading_a_question_that_is_too_long(self):
+        done = self.shell('exec "$b" run -m offline - </dev/zero')
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("16 MiB", done.stderr)
+
+    def test_ctrl_c_while_the_question_is_read_asks_nothing(self):
+        process = subprocess.Popen([BELUGA, "run", "-m", "offline", "-"], env=self.env, cwd=self.root,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdin.write(b"What is 2 + 3")
+        process.stdin.flush()
+        left = bytearray(4)
+        end = time.monotonic() + 30
+        while fcntl.ioctl(process.stdin, termios.FIONREAD, left) == 0 and any(left) and time.monotonic() < end:
+            time.sleep(0.01)  # until it has read the first half
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual((process.returncode, out), (130, b""), err)
 
 
 class SilentServer(http.server.BaseHTTPRequestHandler):
@@ -153,16 +225,24 @@ class Cancel(Home):
         self.server.server_close()
         super().tearDown()
 
-    def start(self, *args):
-        return subprocess.Popen([BELUGA, "run", "-m", "openai/m", "--base-url", self.url, *args, "hello"], env=self.env,
-                                cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def start(self, *args, verb="run", **streams):
+        return subprocess.Popen([BELUGA, verb, "-m", "openai/m", "--base-url", self.url, *args],
+                                env={**self.env, "TERM": "dumb"}, cwd=self.root,
+                                **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **streams})
+
+    def read_half(self, terminal):
+        seen = b""
+        while b"Half an " not in seen:
+            seen += os.read(terminal, 64)
 
     def test_ctrl_c_aborts_the_request_and_says_what_was_kept(self):
-        process = self.start("--session", "kept")
-        self.assertTrue(self.server.streaming.wait(30))
-        self.assertEqual(process.stdout.read(8), "Half an ")
+        ours, theirs = pty.openpty()
+        process = self.start("--session", "kept", "hello", stdout=theirs)
+        os.close(theirs)
+        self.read_half(ours)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=60)
+        os.close(ours)
         self.assertEqual(process.returncode, 130, err)
         self.assertIn("Ctrl-C", err)
         self.assertIn("kept in session 'kept'", err)
@@ -171,9 +251,74 @@ class Cancel(Home):
         self.assertIn("kept", sessions.stdout)
 
     def test_a_timeout_ends_the_run_with_124(self):
-        process = self.start("--timeout", "300ms")
+        process = self.start("--timeout", "300ms", "hello")
         _, err = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 124, err)
+        self.assertIn("raise --timeout", err)
+
+    def test_signals_that_end_a_process_end_run_and_chat(self):
+        for verb, sent, code in (("run", signal.SIGTERM, 143), ("run", signal.SIGHUP, 129),
+                                 ("chat", signal.SIGTERM, 143), ("chat", signal.SIGHUP, 129)):
+            with self.subTest(verb=verb, signal=sent):
+                self.server.streaming.clear()
+                process = self.start(*(["hello"] if verb == "run" else []), verb=verb, stdin=subprocess.PIPE)
+                if verb == "chat":
+                    process.stdin.write("hello\n")
+                    process.stdin.flush()  # and it stays open: another question could follow
+                self.assertTrue(self.server.streaming.wait(30))
+                process.send_signal(sent)
+                self.assertEqual(process.wait(timeout=60), code)
+                process.communicate()
+
+    def test_sigterm_ends_a_chat_that_waits_for_a_question(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(BELUGA, [BELUGA, "chat", "-m", "offline"], {**self.env, "TERM": "xterm"})
+        seen = b""
+        while b"you> " not in seen:
+            seen += os.read(terminal, 4096)
+        os.kill(pid, signal.SIGTERM)
+        _, status = os.waitpid(pid, 0)
+        os.close(terminal)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 143)
+
+
+class BreakingServer(http.server.BaseHTTPRequestHandler):
+    """Breaks off its first answer in the middle."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.server.requests += 1
+        whole = self.server.requests > 1
+        for text in ("Half an ", "answer") if whole else ("Half an ",):
+            self.event({"choices": [{"index": 0, "delta": {"content": text}}]})
+        if whole:
+            self.event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+            self.wfile.write(b"data: [DONE]\n\n")
+
+    def event(self, chunk):
+        self.wfile.write(f"data: {json.dumps({'id': '1', 'model': 'm', **chunk})}\n\n".encode())
+        self.wfile.flush()
+
+    def log_message(self, *_):
+        pass
+
+
+class Breaks(Home):
+    def test_a_file_gets_the_answer_without_the_attempt_that_broke_off(self):
+        with http.server.HTTPServer(("127.0.0.1", 0), BreakingServer) as server:
+            server.requests = 0
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            done = self.beluga("run", "-m", "openai/m", "--base-url", f"http://127.0.0.1:{server.server_port}/v1", "hello",
+                               env={"OPENAI_API_KEY": "sk-test"})
+            server.shutdown()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, "Half an answer\n")
+        self.assertIn("starts again", done.stderr)
+        self.assertIn("tokens unknown", done.stderr)
 
 
 class Chat(Home):
@@ -203,6 +348,24 @@ class Chat(Home):
         self.expect(terminal, b"391")
         self.expect(terminal, b"you> ")
         self.leaves_with_ctrl_d(pid, terminal)
+
+    def test_takes_letters_beyond_ascii_whatever_the_locale(self):
+        for locale in ("C", "C.UTF-8"):
+            self.env["LC_ALL"] = locale
+            pid, terminal = self.chat_on_a_terminal()
+            self.expect(terminal, b"you> ")
+            os.write(terminal, "größer als 17 * 23?\n".encode())
+            self.expect(terminal, "größer".encode())
+            self.expect(terminal, b"391")
+            self.leaves_with_ctrl_d(pid, terminal)
+
+    def test_a_conversation_as_json_is_json_alone(self):
+        done = self.beluga("chat", "--json", "-m", "offline", stdin="What is 17 * 23?\n/tools\n/help\n/nothing\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for line in done.stdout.splitlines():
+            json.loads(line)
+        self.assertIn("calculator", done.stderr)
+        self.assertIn("no command /nothing", done.stderr)
 
     def test_takes_what_is_typed_before_the_prompt_and_during_an_answer(self):
         pid, terminal = self.chat_on_a_terminal()

@@ -2,12 +2,17 @@
 /// One question to an agent, shown on a console.
 
 #include <memory>
+#include <string>
 
 #include "beluga/agent/agent.hpp"
+#include "beluga/agent/session.hpp"
 #include "beluga/app/console.hpp"
 #include "beluga/app/interrupt.hpp"
 
 namespace beluga::app {
+
+/// "new session 'holiday'" or how far it has come.
+std::string session_state(SessionStore& sessions, const std::string& name);
 
 /// Runs until the terminal event; Ctrl-C cancels. Returns the exit code.
 int turn(const Agent& agent, RunInput input, Console& console, Interrupt& interrupt);
