@@ -16,14 +16,19 @@ else()
 endif()
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Beluga)
 install(EXPORT BelugaTargets NAMESPACE beluga:: DESTINATION ${package_dir} COMPONENT development)
-configure_package_config_file(cmake/BelugaConfig.cmake.in ${PROJECT_BINARY_DIR}/BelugaConfig.cmake
+list(TRANSFORM rooms REPLACE "^beluga_" "" OUTPUT_VARIABLE BELUGA_COMPONENTS)
+list(SORT BELUGA_COMPONENTS)
+list(JOIN BELUGA_COMPONENTS " " BELUGA_COMPONENTS)
+# In a folder of their own: beside the caches, `-DBeluga_DIR=build` would find a package without its targets.
+set(package_files ${PROJECT_BINARY_DIR}/package)
+configure_package_config_file(cmake/BelugaConfig.cmake.in ${package_files}/BelugaConfig.cmake
   INSTALL_DESTINATION ${package_dir})
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/BelugaConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/BelugaConfig.cmake ${PROJECT_BINARY_DIR}/BelugaConfigVersion.cmake
+write_basic_package_version_file(${package_files}/BelugaConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${package_files}/BelugaConfig.cmake ${package_files}/BelugaConfigVersion.cmake
   DESTINATION ${package_dir} COMPONENT development)
 # Relative to the file itself, so that `cmake --install --prefix` and moved copies work.
 file(RELATIVE_PATH BELUGA_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 list(TRANSFORM rooms PREPEND "-l" OUTPUT_VARIABLE BELUGA_PC_ROOMS)
 list(JOIN BELUGA_PC_ROOMS " " BELUGA_PC_ROOMS)
-configure_file(cmake/beluga.pc.in ${PROJECT_BINARY_DIR}/beluga.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/beluga.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+configure_file(cmake/beluga.pc.in ${package_files}/beluga.pc @ONLY)
+install(FILES ${package_files}/beluga.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)

@@ -228,9 +228,13 @@ void apply(const Json& settings, Compat& compat) {
 ChatModelPtr chat_model(Options options) {
   if (options.model.empty()) refuse(options, "no model is named");
   options.base_url = without_trailing_slashes(std::move(options.base_url));
-  const Url url = Url::parse(options.base_url);  // says itself what is wrong
-  if (url.scheme() != "http" && url.scheme() != "https")
-    refuse(options, "the base URL must begin with http:// or https://");
+  const Url url = [&] {
+    const std::string_view begin = options.base_url;
+    if (!begin.starts_with("http://") && !begin.starts_with("https://"))
+      refuse(options, "the base URL (--base-url, or the variable that `beluga models` names) must begin with "
+                      "http:// or https://");
+    return Url::parse(options.base_url);  // says itself what is wrong
+  }();
   if (!url.query().empty()) refuse(options, "the base URL must not have a query");
   constexpr std::string_view kPath = "/chat/completions";
   if (url.path().ends_with(kPath))
