@@ -66,9 +66,11 @@ struct AgentOptions {
   unsigned max_parallel_tools = 8;
   std::optional<double> temperature{};
   std::optional<std::int64_t> max_output_tokens{};
-  std::shared_ptr<SessionStore> sessions{};    ///< needed for RunInput::session
-  std::shared_ptr<Effects> effects{};          ///< null: the direct ones
-  std::shared_ptr<const PriceTable> prices{};  ///< null: PriceTable::builtin()
+  std::shared_ptr<SessionStore> sessions{};  ///< needed for RunInput::session
+  std::shared_ptr<Effects> effects{};        ///< null: the direct ones
+  /// Null: PriceTable::builtin(), by the model's name alone. A model of that name behind another address than
+  /// its provider's needs a table of its own.
+  std::shared_ptr<const PriceTable> prices{};
   std::shared_ptr<observe::Telemetry>
       telemetry{};  ///< null: that of the context a run starts in, else the process's
 };

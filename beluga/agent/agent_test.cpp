@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <limits>
 
 #include "beluga/agent/internal/loop.hpp"
 #include "beluga/agent/internal/test_doubles.hpp"
+#include "beluga/agent/session.hpp"
 #include "beluga/agent/transcript.hpp"
 #include "beluga/base/result.hpp"
+#include "beluga/fiber/internal/stack.hpp"
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/fiber/sync.hpp"
 #include "beluga/llm/providers/openai/internal/chat_request.hpp"
@@ -16,6 +19,7 @@
 namespace beluga {
 namespace {
 
+using namespace std::chrono_literals;
 using namespace testing_doubles;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -316,6 +320,35 @@ TEST(Agent, RefusesOptionsThatCannotWork) {
   EXPECT_EQ(code({.model = script({}), .tools = {constant_tool("no spaces", "")}}),
             ErrorCode::invalid_argument);
   EXPECT_EQ(code({.model = script({}), .tools = {nullptr}}), ErrorCode::invalid_argument);
+}
+
+TEST(Agent, AToolCallThatGetsNoFiberEndsTheRun) {
+  Runtime runtime{{.workers = 1}};
+  const auto parked =
+      tool_of("a", [](const Json&, const ToolCallInfo&) { return sleep_for(1h), ToolOutput{}; },
+              {.inline_call = true, .timeout = 0s});
+  std::vector<ChatChunk> four;
+  for (std::uint32_t i = 0; i < 4; ++i) four.push_back(call(i, "c" + std::to_string(i), "a"));
+  four.push_back(end(StopReason::tool_calls));
+  const auto sessions = memory_sessions();
+  const Agent agent{{.model = script({four}), .tools = {parked}, .sessions = sessions}};
+  RunInput input("go");
+  input.session = "s";
+  const auto events = runtime.run([&] {
+    std::vector<Event> all;
+    Stream<Event> stream = agent.stream(input);
+    while (const Event* event = stream.next()) {
+      all.push_back(*event);
+      // This fiber, the run's and those of two calls.
+      if (event->get_if<ToolCallStarted>() != nullptr) detail::set_stack_limit(4);
+    }
+    detail::set_stack_limit(std::numeric_limits<std::size_t>::max());
+    return all;
+  });
+  EXPECT_EQ(failure(ending(events)).code(), ErrorCode::resource_exhausted);
+  std::vector<Message> stored;
+  for (const SessionEntry& entry : sessions->load("s")) stored.push_back(entry.message);
+  EXPECT_EQ(transcript_fault(stored), "");
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,12 +57,12 @@ TEST(Agent, EndsAtItsStepBudgetAndNamesIt) {
 
 TEST(Agent, EndsAtItsTokenBudgetBeforeTheNextCall) {
   const auto model = script(endless_calls());
-  const Agent agent{{.model = model, .tools = {constant_tool("a", "A")}, .budget = {.max_tokens = 40}}};
+  const Agent agent{{.model = model, .tools = {constant_tool("a", "A")}, .budget = {.max_tokens = 50}}};
   const Event last = ending(events_of(agent, "go"));
   EXPECT_EQ(failure(last).code(), ErrorCode::resource_exhausted);
   EXPECT_THAT(failure(last).message(),
-              AllOf(HasSubstr("token budget of 40"), HasSubstr("Budget::max_tokens")));
-  // 15 tokens each: after two, the third prompt alone would take 15 of the 10 that are left.
+              AllOf(HasSubstr("token budget of 50"), HasSubstr("Budget::max_tokens")));
+  // 15 tokens each: after two, 20 are left, of which the third prompt alone would take 15.
   EXPECT_EQ(model->requests().size(), 2U);
 }
 
@@ -128,12 +130,12 @@ TEST(Agent, EndsAtItsCostBudgetBeforeTheNextCall) {
   const auto model = script(endless_calls());  // $0.00006 each, of which the next prompt repeats $0.000015
   const Agent agent{{.model = model,
                      .tools = {constant_tool("a", "A")},
-                     .budget = {.max_cost = Usd::parse("0.00013")},
+                     .budget = {.max_cost = Usd::parse("0.00025")},
                      .prices = prices()}};
   const Event last = ending(events_of(agent, "go"));
   EXPECT_EQ(failure(last).code(), ErrorCode::resource_exhausted);
   EXPECT_THAT(failure(last).message(),
-              AllOf(HasSubstr("cost budget of $0.00013"), HasSubstr("Budget::max_cost")));
+              AllOf(HasSubstr("cost budget of $0.00025"), HasSubstr("Budget::max_cost")));
   EXPECT_EQ(model->requests().size(), 2U);
   EXPECT_EQ(last.get_if<RunFailed>()->summary.cost, Usd::parse("0.00012"));
 }
@@ -217,6 +219,141 @@ TEST(Agent, RunsThatItsToolsStartShareItsTokenBudget) {
   EXPECT_LE(
       calls,
       19 + 8);  // 100 each of the 1,900 that are left; a first prompt's length is not known before its call
+}
+
+std::vector<ChatChunk> again(Usage usage) {
+  return {call(0, "", "a"), end(StopReason::tool_calls, usage)};
+}
+
+// An answer of a few tokens is not worth its prompt, and some endpoints refuse to be asked for one.
+TEST(Agent, MakesNoCallThatLeavesNoRoomForAnAnswer) {
+  const auto model = script({again({.input = 100, .output = 20})});
+  const Agent agent{{.model = model, .tools = {constant_tool("a", "A")}, .budget = {.max_tokens = 250}}};
+  EXPECT_EQ(failure(ending(events_of(agent, "go"))).code(), ErrorCode::resource_exhausted);
+  EXPECT_EQ(model->requests().size(), 1U);  // 130 are left, the prompt takes 120
+}
+
+TEST(Agent, AnOutputLimitWithoutEndIsLimitedByTheBudget) {
+  const auto model = script({again({.input = 100, .output = 20})});
+  const Agent agent{{.model = model,
+                     .tools = {constant_tool("a", "A")},
+                     .budget = {.max_tokens = 1000, .max_cost = Usd::parse("1000")},
+                     .max_output_tokens = std::numeric_limits<std::int64_t>::max(),
+                     .prices = prices()}};
+  EXPECT_NE(ending(events_of(agent, "go")).get_if<RunCompleted>(), nullptr);
+  EXPECT_EQ(model->requests().at(0).max_output_tokens, 1000);
+  EXPECT_EQ(model->requests().at(1).max_output_tokens, 760);
+}
+
+// What a cache served once it may have forgotten by the next call.
+TEST(Agent, ReservesForAPromptAsIfNoCacheServedIt) {
+  PriceTable table;
+  table.set("test/model-1",
+            {.input = Usd::parse("1"), .cache_read = Usd::parse("0.1"), .output = Usd::parse("10")});
+  const auto model = script({again({.input = 100, .cache_read = 100'000, .output = 10})});
+  const Agent agent{{.model = model,
+                     .tools = {constant_tool("a", "A")},
+                     .budget = {.max_cost = Usd::parse("0.05")},
+                     .prices = std::make_shared<const PriceTable>(std::move(table))}};
+  const Event last = ending(events_of(agent, "go"));
+  EXPECT_EQ(failure(last).code(), ErrorCode::resource_exhausted);
+  EXPECT_EQ(model->requests().size(), 1U);  // $0.0398 are left; the prompt may cost $0.1
+}
+
+TEST(Agent, AnEmptyAnswerIsNotPartOfTheNextPrompt) {
+  const auto model = script({{end(StopReason::end, {.input = 100, .output = 200})}, {text("A"), end()}});
+  const Agent agent{{.model = model, .budget = {.max_tokens = 600}, .max_output_tokens = 200}};
+  EXPECT_NE(ending(events_of(agent, "go")).get_if<RunCompleted>(), nullptr);
+  ASSERT_EQ(model->requests().size(), 2U);
+  EXPECT_EQ(model->requests()[1].max_output_tokens, 200);
+}
+
+// What it costs nobody reports, and it was billed all the same.
+TEST(Agent, AnAnswerThatIsBegunAnewCountsTwice) {
+  const auto model = script({{text("half an ans"), ResponseRestart{}, text("call"), call(0, "", "a"),
+                              end(StopReason::tool_calls, {.input = 100, .output = 20})}});
+  const Agent agent{{.model = model,
+                     .tools = {constant_tool("a", "A")},
+                     .budget = {.max_tokens = 700},
+                     .max_output_tokens = 300,
+                     .prices = prices()}};
+  const Event last = ending(events_of(agent, "go"));
+  ASSERT_NE(last.get_if<RunCompleted>(), nullptr);
+  EXPECT_EQ(last.get_if<RunCompleted>()->summary.cost, std::nullopt);
+  EXPECT_EQ(model->requests().at(1).max_output_tokens, 160);  // 700 - 300 - 120 spent - 120 in the prompt
+}
+
+/// The output limit of the second call of a run with 1,000 tokens, whose first call takes 15 and starts `child`.
+std::optional<std::int64_t> left_after(const Agent& child) {
+  const auto model = script({{call(0, "c", "ask"), end(StopReason::tool_calls)}});
+  const Agent root{{.model = model,
+                    .tools = {ask("ask", child)},
+                    .budget = {.max_tokens = 1000},
+                    .max_output_tokens = 1000}};
+  EXPECT_NE(ending(events_of(root, "go")).get_if<RunCompleted>(), nullptr);
+  return model->requests().at(1).max_output_tokens;
+}
+
+TEST(Agent, AnAnswerThatBreaksOffCountsAsWhatWasSetAside) {
+  const Agent child{{.name = "child", .model = script({{text("half an ans")}}), .max_output_tokens = 300}};
+  EXPECT_EQ(left_after(child), 1000 - 15 - 300 - 15);
+  const Agent silent{{.name = "child", .model = script({{}}), .max_output_tokens = 300}};
+  EXPECT_EQ(left_after(silent), 1000 - 15 - 15);  // nothing was answered, nothing billed
+}
+
+/// A model that asks an agent of its own before it answers.
+std::shared_ptr<FunctionModel> guarded(Agent guard, std::vector<std::vector<ChatChunk>> turns,
+                                       std::vector<RunInfo>* seen = nullptr) {
+  return model_of([guard = std::move(guard), turns = std::move(turns), seen](
+                      std::size_t turn, const ChatRequest&, Yield<ChatChunk>& yield) {
+    for (const Event& event : guard.stream("is it?")) {
+      if (seen != nullptr && event.get_if<RunStarted>() != nullptr) seen->push_back(*event.run);
+      if (const auto* failed = event.get_if<RunFailed>()) raise(failed->error);
+    }
+    for (ChatChunk chunk : turns.at(turn)) yield(chunk);
+  });
+}
+
+// It would wait for its own caller if it spent from the same ledger.
+TEST(Agent, ARunInsideItsModelSpendsWhatIsSetAsideForThatCall) {
+  const Agent guard{{.name = "guard",
+                     .model = model_of([](auto, const auto&, Yield<ChatChunk>& yield) {
+                       yield(text("fine"));
+                       yield(end(StopReason::end, {.input = 30, .output = 10}));
+                     }),
+                     .prices = prices()}};
+  std::vector<RunInfo> seen;
+  const auto turn = again({.input = 100, .output = 20});
+  const auto model = guarded(guard, {turn, turn, turn}, &seen);
+  const Agent agent{{.model = model,
+                     .tools = {constant_tool("a", "A")},
+                     .budget = {.max_tokens = 400, .max_cost = Usd::parse("100")},
+                     .prices = prices()}};
+  const auto events = events_of(agent, "go");
+  EXPECT_THAT(failure(ending(events)).message(), HasSubstr("token budget of 400"));
+  EXPECT_EQ(model->requests().size(), 2U);  // 160 each: 80 are left, the prompt takes 120
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(seen[0].parent_id, events.front().run->run_id);
+  EXPECT_EQ(seen[0].agent_path, "assistant/guard");
+}
+
+TEST(Agent, ARunInsideItsModelEndsWhenThatIsSpent) {
+  const auto spender = model_of([](auto, const auto&, Yield<ChatChunk>& yield) {
+    for (ChatChunk chunk : again({.input = 60, .output = 40})) yield(chunk);
+  });
+  const Agent guard{{.name = "guard", .model = spender, .tools = {constant_tool("a", "A")}}};
+  const Agent agent{{.model = guarded(guard, {{text("A"), end()}}), .budget = {.max_tokens = 1000}}};
+  const Event last = ending(events_of(agent, "go"));
+  EXPECT_EQ(failure(last).code(), ErrorCode::resource_exhausted);
+  EXPECT_LE(spender->requests().size(), 10U);
+}
+
+TEST(Agent, WhatARunInsideAFailedModelCallSpentIsSpent) {
+  const Agent guard{
+      {.name = "guard", .model = script({{text("no"), end(StopReason::end, {.input = 130, .output = 20})}})}};
+  const auto failing = guarded(guard, {{}});
+  const Agent child{{.name = "child", .model = failing}};
+  EXPECT_EQ(left_after(child), 1000 - 15 - 150 - 15);
 }
 
 TEST(Agent, EndsAtItsTimeBudgetInASilentModelAndInASlowTool) {

@@ -63,7 +63,8 @@ class DirectRun final : public RunEffects {
     const ModelInfo& info = options_.model->info();
     Span span = telemetry_->start_span("chat " + info.model, SpanKind::client, context_);
     if (span.recording()) describe(span, request, info);
-    const ContextScope scope(within(site, span.context_for_children(context_)));
+    // In the loop's context, which says what a run inside the model may spend.
+    const ContextScope scope(within(site, span.context_for_children(Context::current())));
     const TimePoint started = clock_.now();
     std::string response_model;
     ChatFold content;  // filled only when content is to be recorded

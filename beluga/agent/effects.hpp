@@ -2,8 +2,12 @@
 /// `Effects`: the one seam between the agent loop and the world.
 ///
 /// The loop is a function of its input and of what this seam answers: model chunks, tool results, clock,
-/// random numbers, ids and the stored session. It touches nothing else. So a run can be recorded and replayed
-/// (a test does), and a durable journal can stand here without a change to the loop.
+/// random numbers, ids and the stored session. So a run can be recorded and replayed (a test does), and a
+/// durable journal can stand here without a change to the loop. One thing more reaches a run that another run
+/// started: the budget they share (Budget::max_tokens, max_cost). How much of it the others have set aside or
+/// spent decides the request's output limit and whether a call is made, and may make it wait, on the clock of
+/// the runtime. So record and replay the run at the top, whose effects answer for those below; a run below
+/// repeats exactly by itself only without such a budget above it.
 ///
 ///     std::shared_ptr<Effects> journalled = open_journal();   // answers recorded steps, runs the others
 ///     Agent agent{{.model = model, .effects = journalled}};
@@ -66,7 +70,7 @@ class RunEffects {
   /// The run has its identity. Called once, before everything below.
   virtual void begin(const std::shared_ptr<const RunInfo>& run) = 0;
   /// One model call. `sink` gets every chunk in order and may throw, which ends the call. Returns after the
-  /// last chunk.
+  /// last chunk. Called in the context that a run inside the model has to start in.
   virtual void model(const EffectSite& site, const ChatRequest& request,
                      Function<void(ChatChunk&)>& sink) = 0;
   /// Runs all `calls`, some at once. `sink` gets each as it settles. When it throws, or the run is cancelled

@@ -119,6 +119,19 @@ Ledger::Reservation Ledger::reserve(const Spend& least, const Spend& wanted, std
   return reservation;
 }
 
+Spend& Spend::operator+=(const Spend& more) noexcept {
+  tokens = plus(tokens, more.tokens);
+  cost = Usd::pico(plus(cost.pico(), more.cost.pico()));
+  return *this;
+}
+
+Ledger::Limits Ledger::within(const Reservation& held) const noexcept {
+  Limits limits;
+  if (limits_tokens()) limits.max_tokens = std::max<std::int64_t>(held.granted().tokens, 1);
+  if (limits_cost()) limits.max_cost = held.granted().cost;
+  return limits;
+}
+
 Spend Ledger::spent() const noexcept {
   const std::lock_guard lock(impl_->mutex);
   return {.tokens = impl_->tokens.spent, .cost = Usd::pico(impl_->cost.spent)};

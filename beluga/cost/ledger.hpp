@@ -6,9 +6,11 @@
 ///     held.settle({.tokens = 1'500});  // else the destructor gives all of it back
 ///
 /// A reservation is refused only when what has been *spent* leaves too little. When the rest is merely set
-/// aside by others, it waits until they settle (never while it holds a reservation of the same ledger, so
-/// that nobody waits in a circle). A ledger may have a parent, from which each reservation takes its share
-/// too: a run and the runs it starts. Thread-safety: all members from any fiber or thread.
+/// aside by others, it waits until they settle. So whoever holds a reservation must not ask the same ledger
+/// (or one below it) for another before it has settled: it may wait for itself. Work that is done under a
+/// reservation spends from a ledger of its own, `within` that. A ledger may have a parent, from which each
+/// reservation takes its share too: a run and the runs it starts. Thread-safety: all members from any fiber or
+/// thread.
 
 #include <cstdint>
 #include <memory>
@@ -22,6 +24,8 @@ namespace beluga {
 struct Spend {
   std::int64_t tokens = 0;
   Usd cost{};
+  /// Saturating.
+  Spend& operator+=(const Spend& more) noexcept;
 };
 
 class Ledger {
@@ -35,6 +39,7 @@ class Ledger {
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
+  /// Must not outlive its ledger.
   class Reservation {
    public:
     Reservation(Reservation&& other) noexcept;
@@ -57,6 +62,9 @@ class Ledger {
   /// it waits.
   Reservation reserve(const Spend& least, const Spend& wanted, std::string_view purpose);
   Spend spent() const noexcept;
+  /// The limits of a ledger for what is done under `held`, a reservation of this one: what was granted, where
+  /// there is a limit. Its spent() goes into what `held` settles.
+  Limits within(const Reservation& held) const noexcept;
   /// Throws as reserve() does when nothing is left.
   void check(std::string_view purpose) const;
   /// Whether this ledger or one above it has a limit of that kind.

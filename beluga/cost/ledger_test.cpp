@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <limits>
+#include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -116,6 +119,52 @@ TEST(Ledger, ManySpendersNeverOverdrawIt) {
   for (std::thread& user : users) user.join();
   EXPECT_EQ(total, kBudget);
   EXPECT_EQ(parent->spent().tokens, kBudget);
+}
+
+// Who waits here for what this ledger had set aside, and its parent then has not granted, goes on at once.
+TEST(Ledger, WhatTheParentDoesNotGrantIsFreeForOthers) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    const auto parent = std::make_shared<Ledger>(Ledger::Limits{.max_tokens = 100});
+    Ledger child({.max_tokens = 100}, parent);
+    auto sixty = parent->reserve({}, {.tokens = 60}, "another's");
+    auto forty = parent->reserve({}, {.tokens = 40}, "another's");
+    Scope scope;
+    const auto reserve = [&] {
+      return std::make_shared<Ledger::Reservation>(child.reserve({}, {.tokens = 100}, "a call"));
+    };
+    const auto first = scope.spawn("first", reserve);
+    const auto second = scope.spawn("second", reserve);
+    for (int i = 0; i < 5; ++i) yield_now();
+    EXPECT_FALSE(first.ready() || second.ready());
+    sixty.settle({.tokens = 50});
+    EXPECT_EQ(first.get()->granted().tokens, 10);
+    forty.settle({});
+    for (int i = 0; i < 5; ++i) yield_now();
+    ASSERT_TRUE(second.ready());
+    EXPECT_EQ(second.get()->granted().tokens, 40);
+  });
+}
+
+TEST(Ledger, WhatIsDoneUnderAReservationHasItsLimits) {
+  const auto parent = std::make_shared<Ledger>(Ledger::Limits{.max_cost = Usd::parse("0.5")});
+  Ledger ledger({.max_tokens = 100}, parent);
+  const auto held = ledger.reserve({}, {.tokens = 150, .cost = Usd::parse("0.2")}, "a call");
+  const Ledger::Limits limits = ledger.within(held);
+  EXPECT_EQ(limits.max_tokens, 100);
+  EXPECT_EQ(limits.max_cost, Usd::parse("0.2"));  // its parent's limit counts
+  Ledger free({});
+  const auto granted = free.reserve({}, {.tokens = 150}, "a call");
+  EXPECT_EQ(free.within(granted).max_tokens, 0);
+  EXPECT_EQ(free.within(granted).max_cost, std::nullopt);
+}
+
+TEST(Ledger, SumsOfWhatWasSpentEndAtTheMost) {
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  Spend sum{.tokens = kMost, .cost = Usd::pico(kMost)};
+  sum += {.tokens = 1, .cost = Usd::pico(1)};
+  EXPECT_EQ(sum.tokens, kMost);
+  EXPECT_EQ(sum.cost, Usd::pico(kMost));
 }
 
 }  // namespace

@@ -5,8 +5,9 @@
 ///     prices.set("openai/my-model", {.input = Usd::parse("0.5"), .output = Usd::parse("2")});
 ///     std::optional<Usd> cost = prices.cost("openai/my-model", {.input = 1200, .output = 80});
 ///
-/// Nothing is guessed: a model that the table does not name, or a kind of token it has no price for, has no
-/// cost. The built-in rows are list prices (standard service tier, no discounts) as their providers published
+/// A model that the table does not name, or a kind of token it has no price for, has no cost. The name is all
+/// that it goes by: who serves "openai/gpt-4o" from another address than OpenAI's, the table cannot see. The
+/// built-in rows are list prices (standard service tier, no discounts) as their providers published
 /// them on the day in Price::as_of; prices change, so that whoever bills by them keeps a table of his own. A
 /// model whose price depends on the length of the prompt is left out. Thread-safety: const members from
 /// anywhere; set() before it is shared.

@@ -17,6 +17,11 @@
 /// What `f` throws is thrown here: an Error, or a foreign exception as it was thrown. Throws
 /// Error{failed_precondition} after a shutdown and Error{resource_exhausted} when no thread can be started.
 ///
+/// Calls of one worker's fibers go to the pool in order and wake as few threads as will do. A call that
+/// follows another may so wait for its thread until the worker has run the fibers that are ready; when one of
+/// these computes for long, until the watchdog sees it: half of RuntimeOptions::stall_report, 125 ms by
+/// default, or with 0 until that fiber gives way.
+///
 /// A blocking() call from within a job runs `f` in place, and a job that waits (for a fiber that needs the
 /// pool in its turn, as a tool that calls an agent does) lends its place to others: nested waits starve the
 /// pool only when more than eight times RuntimeOptions::blocking_threads jobs wait at once.

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "beluga/fiber/internal/runtime_impl.hpp"
 #include "beluga/fiber/internal/sanitizer.hpp"
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/fiber/scope.hpp"
@@ -313,6 +314,106 @@ TEST(Blocking, AQueuedCallOfACancelledCallerNeverRuns) {
     static_cast<void>(attempt([&] { scope.join(); }));
   });
   EXPECT_FALSE(ran);
+}
+
+// The worker that would call a thread for the second is held by a fiber; a thread that is asleep takes no notice.
+TEST(Blocking, ACallIsServedAlthoughAnotherFiberHoldsTheWorker) {
+  Runtime runtime{{.workers = 1, .stall_report = 40ms, .on_stall = [](std::string_view, Duration) {}}};
+  std::atomic<bool> served{false}, go_on{false};
+  runtime.run([&] {
+    Scope scope;
+    scope.spawn("first", [&] {
+      blocking([&] {
+        while (!go_on) std::this_thread::yield();
+      });
+    });
+    scope.spawn("second", [&] { blocking([&] { served = true; }); });
+    scope.spawn("third", [&] {
+      const auto patience = std::chrono::steady_clock::now() + 60s;
+      while (!served && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
+      EXPECT_TRUE(served);
+      go_on = true;
+    });
+    scope.join();
+  });
+}
+
+TEST(Blocking, AnAbandonedCallThatWaitsDoesNotHoldUpVirtualTime) {
+  struct State {
+    Signal release;
+    std::promise<void> ended;
+  };
+  const auto state = std::make_shared<State>();
+  ManualClock clock{ManualClock::Mode::jump_when_idle};
+  Runtime runtime{{.workers = 1, .blocking_threads = 1, .clock = &clock}};
+  runtime.run([&] {
+    const CancelSource told(Context::current().cancel_token());
+    Scope scope(Scope::OnFailure::keep_going);
+    const auto call = scope.spawn("caller", [&] {
+      const ContextScope cancellable(Context::current().with_cancel(told.token()));
+      blocking({.name = "stubborn", .mode = Blocking::may_be_abandoned, .grace = 1ms}, [state] {
+        const ContextScope deaf{Context()};
+        state->release.wait();
+        state->ended.set_value();
+      });
+    });
+    // Until only this worker keeps the clock from jumping: the call waits.
+    const auto& inside = detail::RuntimeAccess::impl(runtime);
+    while (runtime.stats().blocking_running == 0 || inside.busy != 1) yield_now();
+    told.cancel();
+    EXPECT_FALSE(attempt([&] { call.get(); }).ok());
+    EXPECT_EQ(runtime.stats().blocking_abandoned, 1U);
+    EXPECT_EQ(inside.busy, 1);
+    const TimePoint start = clock.now();
+    sleep_for(1h);
+    EXPECT_EQ(clock.now() - start, 1h);
+    state->release.set();
+    state->ended.get_future().wait();
+    EXPECT_EQ(inside.busy, 1);  // it has not been counted in again
+    sleep_for(1h);
+    EXPECT_EQ(clock.now() - start, 2h);
+  });
+}
+
+/// What a thread of the pool leaves behind goes slowly.
+struct SlowToGo {
+  static inline std::atomic<bool> going{false}, may_go{false};
+  static SlowToGo& of_this_thread() {
+    thread_local SlowToGo slow;
+    return slow;
+  }
+  bool used = false;
+  ~SlowToGo() {
+    going = true;
+    while (!may_go) std::this_thread::yield();
+  }
+};
+
+TEST(Blocking, AThreadThatEndsSlowlyHoldsUpNobody) {
+  Runtime runtime{{.workers = 1, .blocking_threads = 1}};
+  // A call that waits lends its place, so that a second thread comes, and one of the two is too many afterwards.
+  const auto two_calls = [] {
+    Signal second;
+    Scope scope;
+    scope.spawn("first", [&] {
+      blocking([&] {
+        SlowToGo::of_this_thread().used = true;
+        second.wait();
+      });
+    });
+    scope.spawn("second", [&] {
+      blocking([&] {
+        SlowToGo::of_this_thread().used = true;
+        second.set();
+      });
+    });
+    scope.join();
+  };
+  runtime.run(two_calls);
+  while (!SlowToGo::going) std::this_thread::yield();
+  runtime.run(two_calls);  // needs a second thread again
+  SlowToGo::may_go = true;
+  EXPECT_TRUE(runtime.shutdown(30s).clean());
 }
 
 }  // namespace

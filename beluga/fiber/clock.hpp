@@ -30,7 +30,8 @@ class Clock {
 };
 
 /// A clock that stands still until told. Give it to a Runtime (RuntimeOptions::clock): every timer, deadline
-/// and sleep of that runtime then follows it.
+/// and sleep of that runtime then follows it. It must outlive that runtime and whatever the runtime's
+/// shutdown had to let go (its ShutdownReport names it), which reads it as long as it runs.
 ///
 ///     ManualClock clock{ManualClock::Mode::jump_when_idle};   // minutes of backoff pass in microseconds
 class ManualClock final : public Clock {

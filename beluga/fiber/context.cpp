@@ -9,14 +9,14 @@ namespace {
 
 using Value = detail::ContextAccess::Node::Value;
 
-/// `chain` without its entry for `tag`: what lies above that is made again. A chain is as long as there are
+/// `chain` without its entry for `key`: what lies above that is made again. A chain is as long as there are
 /// keys.
-std::shared_ptr<const Value> without(const std::shared_ptr<const Value>& chain, const void* tag) {
+std::shared_ptr<const Value> without(const std::shared_ptr<const Value>& chain, const std::type_info& key) {
   const Value* found = chain.get();
-  while (found != nullptr && found->tag != tag) found = found->next.get();
+  while (found != nullptr && *found->key != key) found = found->next.get();
   if (found == nullptr) return chain;
   if (found == chain.get()) return chain->next;
-  return std::make_shared<const Value>(Value{chain->tag, chain->value, without(chain->next, tag)});
+  return std::make_shared<const Value>(Value{chain->key, chain->value, without(chain->next, key)});
 }
 
 }  // namespace
@@ -56,17 +56,17 @@ Context Context::with_cancel(CancelToken token) const {
   return Context(std::move(node));
 }
 
-Context Context::with_value(const void* tag, std::shared_ptr<const void> value) const {
+Context Context::with_value(const std::type_info& key, std::shared_ptr<const void> value) const {
   auto node = node_ ? std::make_shared<Node>(*node_) : std::make_shared<Node>();
   node->values =
-      std::make_shared<const Node::Value>(Node::Value{tag, std::move(value), without(node->values, tag)});
+      std::make_shared<const Node::Value>(Node::Value{&key, std::move(value), without(node->values, key)});
   return Context(std::move(node));
 }
 
-const void* Context::value(const void* tag) const noexcept {
+const void* Context::value(const std::type_info& key) const noexcept {
   if (!node_) return nullptr;
   for (const Node::Value* v = node_->values.get(); v != nullptr; v = v->next.get())
-    if (v->tag == tag) return v->value.get();
+    if (*v->key == key) return v->value.get();
   return nullptr;
 }
 

@@ -13,6 +13,7 @@
 
 #include <memory>
 #include <optional>
+#include <typeinfo>
 
 #include "beluga/fiber/cancel.hpp"
 #include "beluga/fiber/clock.hpp"
@@ -44,25 +45,23 @@ class Context {
   Context with_cancel(CancelToken token) const;
 
   /// A typed value. `Key` is any type with a member type `Value`:  struct TenantKey { using Value =
-  /// std::string; };
+  /// std::string; };  The same type in a shared library is the same key.
   template <class Key>
   Context with(std::shared_ptr<const typename Key::Value> value) const {
-    return with_value(&kTag<Key>, std::static_pointer_cast<const void>(std::move(value)));
+    return with_value(typeid(Key), std::static_pointer_cast<const void>(std::move(value)));
   }
   /// Null when absent. Valid while this context (or one derived from it) lives.
   template <class Key>
   const typename Key::Value* get() const noexcept {
-    return static_cast<const typename Key::Value*>(value(&kTag<Key>));
+    return static_cast<const typename Key::Value*>(value(typeid(Key)));
   }
 
  private:
   friend struct detail::ContextAccess;
   struct Node;
-  template <class Key>
-  static constexpr char kTag = 0;
   explicit Context(std::shared_ptr<const Node> node) noexcept : node_(std::move(node)) {}
-  Context with_value(const void* tag, std::shared_ptr<const void> value) const;
-  const void* value(const void* tag) const noexcept;
+  Context with_value(const std::type_info& key, std::shared_ptr<const void> value) const;
+  const void* value(const std::type_info& key) const noexcept;
   std::shared_ptr<const Node> node_;
 };
 

@@ -22,7 +22,8 @@ struct ThreadWaiter final : Waiter, ClockFollower {
   bool woken = false;
   bool time_came = false;
   TimePoint until = TimePoint::max();
-  Runtime::Impl* counted = nullptr;  ///< whose pool thread this is, while it counts as idle
+  Runtime::Impl* runtime = nullptr;  ///< of a pool thread
+  PoolJob* idle_job = nullptr;       ///< what it runs, while that counts as waiting
 
   bool idle() const noexcept override { return true; }  // its runtime's count says when it is not
   TimePoint next_timer() const noexcept override { return until; }
@@ -41,7 +42,7 @@ struct ThreadWaiter final : Waiter, ClockFollower {
     changed.notify_one();
   }
   void count_as_busy() noexcept {
-    if (counted != nullptr) std::exchange(counted, nullptr)->begin_work();
+    if (idle_job != nullptr) std::exchange(idle_job, nullptr)->count_again([this] { runtime->begin_work(); });
   }
 };
 
@@ -189,8 +190,10 @@ Wake ParkingSpot::wait_as_thread(std::optional<TimePoint> until, bool deaf) {
   {
     std::unique_lock lock(self.mutex);
     const auto idle_begins = [&] {
-      if (runtime == nullptr || !runtime->jumping) return;
-      self.counted = runtime;
+      PoolJob* const job = state.job;
+      if (job == nullptr || !runtime->jumping || !job->stop_counting(PoolJob::Work::waits)) return;
+      self.runtime = runtime;
+      self.idle_job = job;
       lock.unlock();
       runtime->end_work();
       lock.lock();

@@ -78,11 +78,6 @@ void Pool::call_threads(std::unique_lock<std::mutex>& lock, std::size_t most) no
 
 /// False when the pool is as large as it may be, or as the system lets it.
 bool Pool::start_thread() noexcept {
-  // Threads that have ended by themselves are collected here.
-  std::erase_if(threads_, [](const std::shared_ptr<Thread>& t) {
-    if (t->exited) t->thread.join();
-    return t->exited;
-  });
   if (live_ >= allowed()) return false;
   const auto started = attempt([&] {
     auto thread = std::make_shared<Thread>();
@@ -102,6 +97,10 @@ bool Pool::start_thread() noexcept {
   return true;
 }
 
+void Pool::no_longer_counts(PoolJob& job) noexcept {
+  if (runtime_->jumping && job.stop_counting(PoolJob::Work::left)) runtime_->end_work();
+}
+
 bool Pool::withdraw(PoolJob& job) noexcept {
   const std::lock_guard lock(mutex_);
   const auto at = std::find_if(queue_.begin(), queue_.end(), [&](const auto& j) { return j.get() == &job; });
@@ -109,7 +108,7 @@ bool Pool::withdraw(PoolJob& job) noexcept {
   queue_.erase(at);
   queued_.store(queue_.size(), std::memory_order_relaxed);
   job.state.store(PoolJob::State::dropped);
-  runtime_->end_work();
+  no_longer_counts(job);
   return true;
 }
 
@@ -121,7 +120,7 @@ bool Pool::abandon(PoolJob& job) noexcept {
   --running_;
   job.replaced = lost_ < most_;  // the cap: at most as many again as the pool has
   if (job.replaced) ++lost_;
-  runtime_->end_work();
+  no_longer_counts(job);
   call_threads(lock, queue_.size());  // there is room for one more now
   return true;
 }
@@ -182,11 +181,15 @@ void Pool::run(std::shared_ptr<Thread> self) {
     ++running_;
     job->state.store(PoolJob::State::running);
     lock.unlock();
+    this_thread_state.job = job.get();
     {
       const ContextScope scope(job->context);
       job->call();
     }
-    job->call = nullptr;  // what the call owns is released here, outside the lock
+    // What the call and its context own is released here, outside the lock.
+    job->call = nullptr;
+    job->context = Context();
+    this_thread_state.job = nullptr;
     lock.lock();
     self->job.reset();
     auto running = PoolJob::State::running;
@@ -195,7 +198,7 @@ void Pool::run(std::shared_ptr<Thread> self) {
       --running_;
       lock.unlock();
       job->done.notify();
-      runtime_->end_work();
+      no_longer_counts(*job);
       lock.lock();
     } else if (job->replaced) {
       --lost_;
@@ -206,6 +209,13 @@ void Pool::run(std::shared_ptr<Thread> self) {
   self->exited = true;
   exited_.notify_all();
   this_thread_state = {};
+  if (stopping_) return;  // joined by stop(), or let go
+  // Whoever joins a thread waits for what its thread-local objects do when they go: never a worker, nor anybody
+  // under the lock.
+  std::erase(threads_, self);
+  const std::shared_ptr<Thread> before = std::exchange(ended_, self);
+  lock.unlock();
+  if (before) before->thread.join();
 }
 
 std::vector<std::string> Pool::stop(std::chrono::steady_clock::time_point deadline) {
@@ -220,7 +230,9 @@ std::vector<std::string> Pool::stop(std::chrono::steady_clock::time_point deadli
     return std::all_of(threads_.begin(), threads_.end(), [](const auto& t) { return t->exited; });
   });
   std::vector<std::string> names;
-  for (const auto& thread : threads_) {
+  auto threads = std::exchange(threads_, {});
+  if (ended_) threads.push_back(std::exchange(ended_, nullptr));
+  for (const auto& thread : threads) {
     if (thread->exited) {
       lock.unlock();
       thread->thread.join();
@@ -231,7 +243,6 @@ std::vector<std::string> Pool::stop(std::chrono::steady_clock::time_point deadli
       thread->thread.detach();
     }
   }
-  threads_.clear();
   return names;
 }
 

@@ -33,12 +33,16 @@ struct RuntimeAccess;
 
 struct RuntimeOptions {
   unsigned workers = 0;  ///< threads that run fibers, at most 1,024; 0: one per core, at most 4
-  /// Most threads of the pool behind blocking(), 1 to 65,536 (0 counts as 1); started as needed.
+  /// Most calls that the pool behind blocking() serves at a time, 1 to 65,536 (0 counts as 1). Its threads are
+  /// started as needed. Those whose call was abandoned do not count, up to as many again; nor do those whose
+  /// call waits (for a fiber, say), up to eight times as many. All of them may run on at once when what they
+  /// wait for comes.
   unsigned blocking_threads = 64;
   /// Bytes of virtual memory per fiber, whole pages, at least 32 KiB (less counts as that); 0: 256 KiB (1 MiB
   /// under sanitizers). When the system has no more, the fiber's owner gets Error{resource_exhausted}.
   std::size_t stack_size = 0;
-  Clock* clock = nullptr;  ///< null: the machine's. Must outlive the runtime
+  /// Null: the machine's. Must outlive the runtime and, when a ShutdownReport was not clean, what that names.
+  Clock* clock = nullptr;
   Duration stall_report =
       std::chrono::milliseconds(250);  ///< a fiber that holds its worker longer is reported; 0: never
   /// Called (from a watchdog thread) with the fiber's name and how long it has held its worker; must not
@@ -102,9 +106,12 @@ class Runtime {
   }
 
   /// Cancels all fibers (cause: "runtime is shutting down"), waits up to `grace` for them and the pool, then
-  /// stops. The grace is real time whatever the runtime's clock; Duration::max() is for ever. When fibers
-  /// have not ended, naming them takes up to 100 ms per worker more. A second call waits for the first and
-  /// returns its report. Throws Error{failed_precondition} on a thread of this runtime and in a forked child.
+  /// stops. The grace is real time whatever the runtime's clock; Duration::max() is for ever. A generator
+  /// whose element is in its puller's hands stays until the next pull or the end of its stream, also beyond
+  /// the grace: let go of streams before, those of plain threads above all, which hear of it only so. When
+  /// fibers have not ended, naming them takes up to 100 ms per worker more. A second call waits for the first
+  /// and returns its report. Throws Error{failed_precondition} on a thread of this runtime and in a forked
+  /// child.
   ShutdownReport shutdown(Duration grace);
   RuntimeStats stats() const;
   Clock& clock() const noexcept;

@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "beluga/fiber/internal/context_access.hpp"
 #include "beluga/fiber/internal/runtime_impl.hpp"
@@ -29,6 +31,15 @@ struct Scope::State {
     const unsigned then = forks.load(std::memory_order_relaxed);
     return then != kNoChildren && then != detail::forks();
   }
+  /// The body of a child that was refused, met on a worker's own stack, where nothing may wait: what it holds
+  /// (a stream, say) is left to the owner.
+  void keep(Body body) noexcept {
+    const auto kept = attempt([&] {
+      const std::lock_guard lock(mutex);
+      refused.push_back(std::move(body));
+    });
+    static_cast<void>(kept);  // with no memory for that either, it goes here
+  }
   void leave() noexcept {
     if (slots) slots->release();
     const std::lock_guard lock(mutex);
@@ -45,6 +56,7 @@ struct Scope::State {
   std::mutex mutex;
   std::size_t active = 0;
   std::optional<detail::Failure> first_failure;
+  std::vector<Body> refused;
   detail::WaitList<> joiners;
 };
 
@@ -54,11 +66,13 @@ Scope::~Scope() {
   State& state = *state_;
   // In a forked child there is nobody to wait for, and a lock may be held by a thread that is not here.
   if (state.in_forked_child()) return;
+  std::vector<Body> refused;
   std::unique_lock lock(state.mutex);
-  if (state.active == 0) return;
-  lock.unlock();
-  state.cancel->cancel(Error(ErrorCode::cancelled, "the scope of this fiber has ended"));
-  lock.lock();
+  if (state.active != 0) {
+    lock.unlock();
+    state.cancel->cancel(Error(ErrorCode::cancelled, "the scope of this fiber has ended"));
+    lock.lock();
+  }
   while (state.active != 0) {
     detail::WaitNode node;
     state.joiners.push(node);
@@ -67,6 +81,7 @@ Scope::~Scope() {
     lock.lock();
     state.joiners.remove(node);
   }
+  refused.swap(state.refused);
 }
 
 void Scope::start(std::string_view name, Body body) {
@@ -100,6 +115,7 @@ void Scope::start(std::string_view name, Body body) {
   detail::spawn(worker, name, std::move(context),
                 [shared = state_, body = std::move(body)](const Error* refused) mutable {
                   const auto failure = body(refused);
+                  if (refused != nullptr) shared->keep(std::move(body));
                   body = nullptr;  // what the body owns is gone before the scope is told
                   shared->ended(failure);
                 });
@@ -116,7 +132,11 @@ void Scope::join() {
     state.joiners.push(node);
     detail::wait_in(state.joiners, node, lock);
   }
-  if (state.first_failure) detail::rethrow(*state.first_failure);
+  std::vector<Body> refused = std::exchange(state.refused, {});
+  const std::optional<detail::Failure> failure = state.first_failure;
+  lock.unlock();
+  refused.clear();
+  if (failure) detail::rethrow(*failure);
 }
 
 void Scope::cancel(Error cause) noexcept {

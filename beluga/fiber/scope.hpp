@@ -39,8 +39,8 @@ class Scope {
   /// Starts a child fiber on the caller's worker (from a plain thread: on a worker that the runtime picks).
   /// `name` is for traces and stall reports. The child inherits the caller's context, with this scope's
   /// cancellation added. What `f` throws is thrown by the Future and by join(). When there is no memory for
-  /// its stack, the child fails with Error{resource_exhausted}; what `f` holds is then destroyed where
-  /// nothing may wait.
+  /// its stack, the child fails with Error{resource_exhausted}; what `f` holds then goes away with join() or
+  /// the destructor.
   template <class F, class T = std::decay_t<std::invoke_result_t<F&>>>
   Future<T> spawn(std::string_view name, F f) {
     Promise<T> promise;

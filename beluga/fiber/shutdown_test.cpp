@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -139,6 +141,127 @@ TEST(Shutdown, ASecondCallWaitsForTheFirstAndReturnsItsReport) {
   EXPECT_EQ(second.fibers, first.fibers);
   go_on = true;
   caller.join();
+}
+
+/// Yields one word, which is its own object, and tells when it is unwound.
+Stream<std::string> one_word(bool& unwound) {
+  return Stream<std::string>::generate(
+      [&unwound](Yield<std::string>& yield) {
+        struct Guard {
+          bool& flag;
+          ~Guard() { flag = true; }
+        } const guard{unwound};
+        std::string word(1000, 'w');
+        yield(word);
+      },
+      RunAhead::none, "one word");
+}
+
+// The element is an object on the body's stack: unwinding that under its reader would be a use after free.
+TEST(Shutdown, LeavesAnElementToThePullerOnAnotherThread) {
+  Runtime runtime{{.workers = 1}};
+  std::atomic<bool> waits{false}, told{false};
+  // Hears of the shutdown when the generator does: it is deaf to everything before that.
+  std::thread witness([&] {
+    runtime.run([&] {
+      const ContextScope deaf{Context()};
+      waits = true;
+      static_cast<void>(attempt([] { sleep_for(1h); }));
+      told = true;
+    });
+  });
+  while (!waits) std::this_thread::yield();
+  bool unwound = false;
+  auto stream = runtime.run([&] { return one_word(unwound); });
+  const std::string* const word = stream.next();
+  ShutdownReport report;
+  std::thread closer([&] { report = runtime.shutdown(30s); });
+  while (!told) std::this_thread::yield();
+  EXPECT_FALSE(unwound);
+  EXPECT_EQ(*word, std::string(1000, 'w'));
+  const auto pulled = attempt([&] { stream.next(); });
+  ASSERT_FALSE(pulled.ok());
+  EXPECT_EQ(pulled.error().message(), "runtime is shutting down");
+  EXPECT_TRUE(unwound);
+  closer.join();
+  witness.join();
+  EXPECT_TRUE(report.clean());
+}
+
+TEST(Shutdown, LeavesAnElementToThePullerOnTheSameWorkerUntilThatHasUnwound) {
+  Runtime runtime{{.workers = 1}};
+  std::atomic<bool> waits{false};
+  bool unwound = false, intact = false;
+  std::thread user([&] {
+    static_cast<void>(attempt([&] {
+      runtime.run([&] {
+        for (const std::string& word : one_word(unwound)) {
+          waits = true;
+          const ContextScope deaf{Context()};
+          const auto slept = attempt([] { sleep_for(1h); });
+          intact = !slept.ok() && !unwound && word == std::string(1000, 'w');
+        }
+      });
+    }));
+  });
+  while (!waits) std::this_thread::yield();
+  EXPECT_TRUE(runtime.shutdown(30s).clean());
+  user.join();
+  EXPECT_TRUE(intact);
+  EXPECT_TRUE(unwound);
+}
+
+TEST(Shutdown, NamesAStreamWhoseElementNobodyGivesBack) {
+  Runtime runtime{{.workers = 1}};
+  bool unwound = false;
+  auto stream = runtime.run([&] { return one_word(unwound); });
+  const std::string* const word = stream.next();
+  EXPECT_EQ(runtime.shutdown(10ms).fibers, std::vector<std::string>{"one word"});
+  EXPECT_EQ(word->size(), 1000U);
+  EXPECT_FALSE(unwound);
+  stream = {};  // its worker is still there for it
+  EXPECT_TRUE(unwound);
+}
+
+// A thread that no shutdown can stop asks for its runtime while that is destroyed.
+TEST(Shutdown, ACallThatOutlivesItsRuntimeIsRefused) {
+  struct State {
+    std::atomic<bool> running{false}, stop{false};
+    std::atomic<int> refused{0};
+    std::promise<void> ended;
+  };
+  for (int round = 0; round < 20; ++round) {
+    const auto state = std::make_shared<State>();
+    auto runtime = std::make_unique<Runtime>(RuntimeOptions{.workers = 1, .stall_report = Duration::zero()});
+    std::thread caller([&] {
+      const ContextScope soon(Context().with_timeout(1ms));
+      static_cast<void>(attempt([&] {
+        runtime->run([state] {
+          blocking({.mode = Blocking::may_be_abandoned, .grace = 1ms}, [state] {
+            state->running = true;
+            while (!state->stop) {
+              const auto started = attempt([] {
+                const ContextScope deaf{Context()};
+                Scope scope;
+                scope.spawn("late", [] {}).get();
+              });
+              if (!started.ok() && started.error().code() == ErrorCode::failed_precondition) ++state->refused;
+            }
+            state->ended.set_value();
+          });
+        });
+      }));
+    });
+    caller.join();
+    if (state->running) {
+      static_cast<void>(runtime->shutdown(Duration::zero()));
+      runtime.reset();
+      const int before = state->refused;
+      while (state->refused == before) std::this_thread::yield();
+      state->stop = true;
+      state->ended.get_future().wait();
+    }
+  }
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include "beluga/base/error.hpp"
@@ -35,6 +36,7 @@ constexpr std::size_t kProbeDepth = kKeepWarm + std::size_t{16} * 1024;
 constexpr std::size_t kMostWarm = 1024;
 
 std::atomic<std::size_t> g_guarded{0};
+std::atomic<std::size_t> g_limit{std::numeric_limits<std::size_t>::max()};
 
 std::size_t page_size() noexcept {
   static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -96,6 +98,10 @@ void set_guarded_stack_limit(std::size_t limit) noexcept {
   guard_limit().store(limit);
 }
 
+void set_stack_limit(std::size_t limit) noexcept {
+  g_limit.store(limit);
+}
+
 StackPool::StackPool(std::size_t size) {
   // Room for a signal frame and a throw at the very least.
   size_ = (std::max(size, std::size_t{32} * 1024) + page_size() - 1) / page_size() * page_size();
@@ -112,6 +118,8 @@ StackPool::~StackPool() {
 }
 
 Stack StackPool::take() {
+  if (made_ - free_.size() >= g_limit.load(std::memory_order_relaxed))
+    raise(Error(ErrorCode::resource_exhausted, "no memory for a fiber's stack (as a test has it)"));
   if (!free_.empty()) {
     const Stack stack = free_.back();
     free_.pop_back();

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "beluga/fiber/fault.hpp"
@@ -156,10 +157,39 @@ TEST(Stack, OneTooManyIsAnErrorOfItsFiberAndOfNobodyElse) {
   EXPECT_TRUE(runtime.shutdown(std::chrono::seconds(10)).clean());
 }
 
+/// While it lives, a worker has no more stacks than this.
+struct StackLimit {
+  explicit StackLimit(std::size_t limit) { detail::set_stack_limit(limit); }
+  ~StackLimit() { detail::set_stack_limit(std::numeric_limits<std::size_t>::max()); }
+  StackLimit(const StackLimit&) = delete;
+  StackLimit& operator=(const StackLimit&) = delete;
+};
+
+/// Waits for a second stack when it unwinds: where nothing may wait, that would end the process.
+Stream<int> slow_to_unwind(int& alive) {
+  auto stream = Stream<int>::generate([&alive](Yield<int>& yield) {
+    struct Guard {
+      int& alive;
+      explicit Guard(int& a) : alive(a) { ++alive; }
+      ~Guard() {
+        yield_uninterrupted();
+        --alive;
+      }
+      static void yield_uninterrupted() {
+        const ContextScope deaf{Context()};
+        static_cast<void>(attempt([] { yield_now(); }));
+      }
+    } const guard(alive);
+    for (;;) yield(1);
+  });
+  stream.next();
+  return stream;
+}
+
 TEST(Stack, AMergedSourceWithoutOneFailsTheStream) {
-  if (detail::kSanitized) GTEST_SKIP() << "the maps of a sanitizer leave no address space for such stacks";
-  Runtime runtime{{.workers = 1, .stack_size = kHuge}};
+  Runtime runtime{{.workers = 1}};
   runtime.run([] {
+    const StackLimit limit(4);  // this fiber, the merge and two of the eight that pull for it
     std::vector<Stream<int>> sources;
     for (int i = 0; i < 8; ++i)
       sources.push_back(Stream<int>::from([value = 1]() mutable {
@@ -171,8 +201,63 @@ TEST(Stack, AMergedSourceWithoutOneFailsTheStream) {
       while (merged.next() != nullptr) {
       }
     });
-    EXPECT_FALSE(ended.ok());
+    ASSERT_FALSE(ended.ok());
+    EXPECT_EQ(ended.error().code(), ErrorCode::resource_exhausted);
   });
+}
+
+TEST(Stack, AMergeWhoseSourcesGetNoneUnwindsThem) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    int alive = 0;
+    {
+      std::vector<Stream<int>> sources;
+      for (int i = 0; i < 3; ++i) sources.push_back(slow_to_unwind(alive));
+      EXPECT_EQ(alive, 3);
+      Stream<int> merged = streams::merge(std::move(sources));
+      const StackLimit limit(5);  // this fiber, the sources and the merge
+      EXPECT_EQ(attempt([&] { merged.next(); }).error().code(), ErrorCode::resource_exhausted);
+    }
+    EXPECT_EQ(alive, 0);
+  });
+}
+
+TEST(Stack, WhatARefusedChildHoldsGoesWithItsScope) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    for (const bool joined : {true, false}) {
+      int alive = 0;
+      {
+        Scope scope(Scope::OnFailure::keep_going);
+        auto stream = slow_to_unwind(alive);
+        const StackLimit limit(2);  // this fiber and the stream
+        const auto child = scope.spawn("refused", [s = std::move(stream)]() mutable { return *s.next(); });
+        EXPECT_EQ(attempt([&] { child.get(); }).error().code(), ErrorCode::resource_exhausted);
+        EXPECT_EQ(alive, 1);
+        if (!joined) continue;
+        EXPECT_EQ(attempt([&] { scope.join(); }).error().code(), ErrorCode::resource_exhausted);
+        EXPECT_EQ(alive, 0);
+      }
+      EXPECT_EQ(alive, 0);
+    }
+  });
+}
+
+TEST(Stack, WhatARefusedGeneratorHoldsGoesWithItsStream) {
+  Runtime runtime{{.workers = 1}};
+  for (int round = 0; round < 50; ++round) {
+    int alive = 0;
+    auto outer = runtime.run([&] {
+      return Stream<int>::generate([inner = slow_to_unwind(alive)](Yield<int>& yield) mutable {
+        for (int& n : inner) yield(n);
+      });
+    });
+    const StackLimit limit(1);  // the inner one
+    EXPECT_EQ(attempt([&] { outer.next(); }).error().code(), ErrorCode::resource_exhausted);
+    EXPECT_EQ(alive, 1);
+    outer = {};
+    EXPECT_EQ(alive, 0);
+  }
 }
 
 TEST(Stack, WithoutAStackRunAndStreamsFail) {
@@ -194,7 +279,7 @@ TEST(Stack, WithoutAStackRunAndStreamsFail) {
       const auto got = attempt([&] { return *streams.back().next(); });
       if (got.ok()) continue;
       EXPECT_EQ(got.error().code(), ErrorCode::resource_exhausted);
-      EXPECT_EQ(streams.back().next(), nullptr);
+      EXPECT_FALSE(attempt([&] { streams.back().next(); }).ok());  // and says so again
       ++refused;
     }
     EXPECT_GE(refused, 4);

@@ -14,6 +14,7 @@ constexpr std::size_t kLastWords = 64;
 
 enum class State : unsigned char {
   idle,  // before the first pull, or suspended in yield with nothing left to take; the next pull resumes it
+  held,  // as idle, but the puller has the element, which is the body's own object: the body must not move
   running,  // a pull is being served: the body runs or waits for something
   ready,    // suspended in yield, its element not yet taken
   done,     // the body has returned
@@ -127,7 +128,7 @@ GeneratorCore::GeneratorCore(Function<void(GeneratorCore&)> body, const ElementT
 
 void GeneratorCore::Impl::run_body(const Error* refused) noexcept {
   if (refused != nullptr) {
-    failure = Failure{*refused};  // the body goes away with the stream: here nothing may wait
+    failure = Failure{*refused};  // the body goes away with the stream; here nothing may wait
   } else {
     failure = failure_of([this] { body(core); });
     body = nullptr;  // what it owns goes away on its home worker, before the stream ends
@@ -143,6 +144,7 @@ void GeneratorCore::Impl::run_body(const Error* refused) noexcept {
 void GeneratorCore::Impl::on_shutdown(Fiber& fiber) noexcept {
   auto& self = *static_cast<Impl*>(fiber.owner);
   self.stopping.store(true);
+  // Not when the element is in the puller's hands: the body unwinds when it is pulled or destroyed.
   for (State seen : {State::idle, State::ready}) {
     if (self.state.compare_exchange_strong(seen, State::running)) {
       make_ready(fiber);
@@ -188,10 +190,11 @@ void* GeneratorCore::next() {
     switch (seen) {
       case State::ready: {
         void* const element = self.element;
-        if (!self.state.compare_exchange_strong(seen, State::idle, std::memory_order_acq_rel)) continue;
+        if (!self.state.compare_exchange_strong(seen, State::held, std::memory_order_acq_rel)) continue;
         return element;
       }
-      case State::idle: {
+      case State::idle:
+      case State::held: {
         if (!self.here() && self.type != nullptr && !self.ring)
           self.ring = std::make_unique<ElementRing>(*self.type);
         std::optional<Runtime::Impl::Admission> admission;
@@ -209,7 +212,7 @@ void* GeneratorCore::next() {
         }
         continue;
       case State::done:
-        if (self.failure) rethrow(*std::exchange(self.failure, std::nullopt));
+        if (self.failure) rethrow(*self.failure);
         return nullptr;
     }
   }
@@ -218,9 +221,9 @@ void* GeneratorCore::next() {
 void GeneratorCore::yield(void* element, bool keeps) {
   Impl& self = *impl_;
   const auto check = [&] {
+    if (self.home.shutting_down) raise(Error(ErrorCode::cancelled, "runtime is shutting down"));
     if (self.stopping.load(std::memory_order_acquire))
       raise(Error(ErrorCode::cancelled, "the stream was destroyed"));
-    if (self.home.shutting_down) raise(Error(ErrorCode::cancelled, "runtime is shutting down"));
   };
   // A body that hears of its end at a wait may have something left to say; one that never waits hears of it
   // here.
@@ -228,7 +231,7 @@ void GeneratorCore::yield(void* element, bool keeps) {
     const Wake ended = interruption(current_context());
     if (ended == Wake::notified)
       self.last_words = 0;
-    else if (++self.last_words > kLastWords)
+    else if (++self.last_words >= kLastWords)
       throw_if_interrupted(ended);
   };
   check();
@@ -283,7 +286,9 @@ GeneratorCore::~GeneratorCore() {
     else if (self.state.compare_exchange_strong(seen, State::running, std::memory_order_acq_rel))
       self.resume_or_enqueue();
   }
-  self.ring.reset();  // here rather than wherever the last reference goes
+  // Here rather than wherever the last reference goes: the worker, say, where nothing may wait.
+  self.ring.reset();
+  self.body = nullptr;  // that of a fiber that was refused
 }
 
 }  // namespace beluga::detail

@@ -16,12 +16,13 @@
 /// bounds the puller's wait. When both end at once, as they do for a stream that is pulled where it was made,
 /// the producer has the last word: what it still yields arrives, then its error. A `from` source is a plain
 /// call in the puller's context. A stream shares ownership of all that it needs. A yielded element is valid
-/// until the next pull. Errors of the producer are thrown by next() once, after the elements before them: an
-/// Error, or a foreign exception as it was thrown. Destroying a stream cancels its producer at once
-/// (everything it waits for throws Error{cancelled}), waits for its unwinding and never throws. A body that
-/// neither returns, yields nor waits for anything interruptible makes it wait for ever: let long computations
-/// call Context::check(), and wait for real threads in blocking(). Thread-safety: one user at a time; may be
-/// handed between fibers and threads.
+/// until the next pull, a shutdown of the runtime notwithstanding. An error of the producer is thrown by
+/// next() after the elements before it, and by every next() after that: an Error, or a foreign exception as
+/// it was thrown. (What ends only the puller's wait is thrown once; the pull may be taken up again.)
+/// Destroying a stream cancels its producer at once (everything it waits for throws Error{cancelled}), waits
+/// for its unwinding and never throws. A body that neither returns, yields nor waits for anything
+/// interruptible makes it wait for ever: let long computations call Context::check(), and wait for real
+/// threads in blocking(). Thread-safety: one user at a time; may be handed between fibers and threads.
 
 #include <cstddef>
 #include <cstdint>
@@ -114,7 +115,9 @@ class Yield {
   detail::GeneratorCore& core_;
 };
 
-/// A producer without a stack. `next()` returns null at the end and may throw; the destructor cancels.
+/// A producer without a stack. `next()` returns null at the end and may throw. After its end, or an error of
+/// its own, it is asked again by a puller that did not hear of it (as a branch of a tee may): it then says the
+/// same again. The destructor cancels.
 template <class T>
 class StreamSource {
  public:

@@ -3,8 +3,7 @@
 #include <deque>
 #include <string>
 
-#include "beluga/fiber/clock.hpp"
-#include "beluga/fiber/context.hpp"
+#include "beluga/fiber/internal/context_access.hpp"
 #include "beluga/fiber/internal/park.hpp"
 
 namespace beluga::detail {
@@ -14,7 +13,6 @@ struct TeeGate::Impl {
     std::size_t waiting = 0;  // elements delivered and not taken
     bool closed = false;
     bool cut = false;
-    bool told = false;  // its error has been thrown
     bool parked = false;
     ParkingSpot spot;
     bool listens() const noexcept { return !closed && !cut; }
@@ -46,7 +44,7 @@ struct TeeGate::Impl {
   const bool cut_slow;
   bool pulling = false;
   bool over = false;
-  std::optional<Error> error;
+  std::optional<Failure> failure;
 };
 
 TeeGate::TeeGate(std::size_t branches, std::size_t room, bool cut_slow)
@@ -63,12 +61,11 @@ TeeGate::Turn TeeGate::turn(std::size_t index) {
       return Turn::take;
     }
     if (branch.cut || self.over) {
-      if (std::exchange(branch.told, true)) return Turn::end;
       if (branch.cut)
         raise(Error(ErrorCode::resource_exhausted,
                     "this branch of a tee fell more than " + std::to_string(self.room) +
                         " elements behind and was cut; pull it sooner or raise TeeOptions::buffer"));
-      if (self.error) raise(*self.error);
+      if (self.failure) rethrow(*self.failure);
       return Turn::end;
     }
     if (!self.pulling && self.make_room()) {
@@ -101,11 +98,11 @@ void TeeGate::delivered() noexcept {
   impl_->wake_all();
 }
 
-void TeeGate::ended(std::optional<Error> error) noexcept {
+void TeeGate::ended(std::optional<Failure> failure) noexcept {
   const std::lock_guard lock(impl_->mutex);
   impl_->pulling = false;
   impl_->over = true;
-  impl_->error = std::move(error);
+  impl_->failure = std::move(failure);
   impl_->wake_all();
 }
 
@@ -122,11 +119,9 @@ bool TeeGate::close(std::size_t index) noexcept {
   return --impl_->open == 0;
 }
 
-bool own_context_is_over() noexcept {
-  const Context context = Context::current();
-  if (context.cancel_token().cancelled()) return true;
-  const auto deadline = context.deadline();
-  return deadline && Clock::current().now() >= *deadline;
+bool may_be_own_interruption(const Error& error) noexcept {
+  return (error.code() == ErrorCode::cancelled || error.code() == ErrorCode::deadline_exceeded) &&
+         interruption(current_context()) != Wake::notified;
 }
 
 }  // namespace beluga::detail

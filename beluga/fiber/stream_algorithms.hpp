@@ -13,13 +13,14 @@
 /// All are lazy: nothing is pulled from the source before the result is pulled, and one pull takes no more
 /// than it needs (merge and tee run ahead by their bounded buffers). An element may be modified or moved
 /// from, as always; it is valid until the next pull. The source's error is thrown after the elements before
-/// it; so is what a callable throws. cancel() reaches the source. Destroying the result destroys the source,
-/// which cancels its producer. map, filter, take, take_while, chunk and concat have no stack and no fiber:
-/// they run on the puller's, in the puller's context, while the source keeps the context it was created in.
-/// Thread-safety: as Stream.
+/// it, as it was thrown; so is what a callable throws, after which a pull goes on with the next element.
+/// cancel() reaches the source. Destroying the result destroys the source, which cancels its producer. map,
+/// filter, take, take_while, chunk and concat have no stack and no fiber: they run on the puller's, in the
+/// puller's context, while the source keeps the context it was created in. Thread-safety: as Stream.
 
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -108,8 +109,9 @@ class TakeSource final : public StreamSource<T> {
   TakeSource(Stream<T> source, std::size_t n) : source_(std::move(source)), left_(n) {}
   T* next() override {
     if (left_ == 0) return source_.let_go(), nullptr;
-    --left_;
-    return source_.next();
+    T* const element = source_.next();
+    --left_;  // not before: an error takes no place
+    return element;
   }
   void cancel() noexcept override { source_.cancel(); }
 
@@ -143,20 +145,19 @@ class ChunkSource final : public StreamSource<std::vector<T>> {
  public:
   ChunkSource(Stream<T> source, std::size_t n) : source_(std::move(source)), n_(n == 0 ? 1 : n) {}
   std::vector<T>* next() override {
-    if (error_) raise(*std::exchange(error_, std::nullopt));
+    // Said once: it may be the end of a wait. The source says its own again.
+    if (failure_) rethrow(*std::exchange(failure_, std::nullopt));
     chunk_.clear();
-    const auto filled = attempt([this] {
+    failure_ = failure_of([this] {
       while (chunk_.size() < n_) {
         T* const element = source_.next();
         if (element == nullptr) return;
         chunk_.push_back(std::move(*element));
       }
     });
-    if (!filled.ok()) {
-      if (chunk_.empty()) raise(filled.error());
-      error_ = filled.error();  // after the elements before it
-    }
-    return chunk_.empty() ? nullptr : &chunk_;
+    if (!chunk_.empty()) return &chunk_;  // and the failure after the elements before it
+    if (failure_) rethrow(*std::exchange(failure_, std::nullopt));
+    return nullptr;
   }
   void cancel() noexcept override { source_.cancel(); }
 
@@ -164,7 +165,7 @@ class ChunkSource final : public StreamSource<std::vector<T>> {
   Stream<T> source_;
   std::size_t n_;
   std::vector<T> chunk_;
-  std::optional<Error> error_;
+  std::optional<Failure> failure_;
 };
 
 template <class T>
@@ -187,6 +188,15 @@ class ConcatSource final : public StreamSource<T> {
   std::size_t at_ = 0;
 };
 
+/// Tells all when it goes, so that what unwinds after it does so at the same time.
+template <class T>
+struct CancelAll {
+  std::vector<Stream<T>>& streams;
+  ~CancelAll() {
+    for (Stream<T>& stream : streams) stream.cancel();
+  }
+};
+
 /// Who waits for whom among the branches of a tee. Without the type: it counts elements, the branches hold
 /// them.
 class TeeGate {
@@ -206,7 +216,7 @@ class TeeGate {
   /// Whether `branch` is to get a copy of what has been pulled.
   bool wants(std::size_t branch) const noexcept;
   void delivered() noexcept;  ///< every branch that wants one has its copy
-  void ended(std::optional<Error> error) noexcept;
+  void ended(std::optional<Failure> failure) noexcept;
   void gave_up() noexcept;  ///< the puller's own context ended its wait: another may pull
   /// The branch takes no more. True for the last one.
   bool close(std::size_t branch) noexcept;
@@ -216,16 +226,15 @@ class TeeGate {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Whether what was thrown is the caller's own end rather than the source's.
-bool own_context_is_over() noexcept;
+/// Whether `error` may be the end of the caller's own wait rather than of the source. If it was the source's
+/// after all, that says it again.
+bool may_be_own_interruption(const Error& error) noexcept;
 
 template <class T>
 class Tee {
  public:
   Tee(Stream<T> s, std::size_t branches, std::size_t room, bool cut_slow)
-      : gate(branches, room, cut_slow), source(std::move(s)), room_(room), rings_(branches) {
-    for (auto& ring : rings_) ring.slots.resize(room + 1);  // one more: the element that its user holds
-  }
+      : gate(branches, room, cut_slow), source(std::move(s)), queues_(branches) {}
 
   T* next(std::size_t branch) {
     for (;;) {
@@ -233,66 +242,77 @@ class Tee {
         case TeeGate::Turn::end:
           return nullptr;
         case TeeGate::Turn::take: {
-          Ring& ring = rings_[branch];
-          return &*ring.slots[ring.taken++ % (room_ + 1)];
+          Queue& queue = queues_[branch];
+          const std::lock_guard lock(mutex_);
+          queue.held.splice(queue.held.begin(), queue.waiting, queue.waiting.begin());
+          return &queue.held.front();
         }
         case TeeGate::Turn::pull:
           pull();
       }
     }
   }
-  void release(std::size_t branch) noexcept {
-    rings_[branch].slots[(rings_[branch].taken - 1) % (room_ + 1)].reset();
+  /// The user of `branch` has done with its element.
+  void release(std::size_t branch) noexcept { queues_[branch].held.clear(); }
+  /// The branch takes no more.
+  void close(std::size_t branch) noexcept {
+    release(branch);
+    const bool last = gate.close(branch);
+    {
+      Elements gone;
+      const std::lock_guard lock(mutex_);
+      gone.swap(queues_[branch].waiting);
+    }
+    if (last) source.let_go();
+  }
+
+ private:
+  using Elements = std::list<std::remove_const_t<T>>;  // which pass from one to the other without a copy
+  struct Queue {
+    Elements coming;   ///< of whoever pulls
+    Elements waiting;  ///< under the lock
+    Elements held;     ///< by the branch's user: one, or none
+  };
+  void pull() {
+    bool over = false;
+    auto failure = failure_of([&] {
+      T* const element = source.next();
+      over = element == nullptr;
+      for (std::size_t i = 0; i < queues_.size() && !over; ++i)
+        if (gate.wants(i)) queues_[i].coming.emplace_back(std::as_const(*element));
+    });
+    if (!failure && !over) {
+      {
+        const std::lock_guard lock(mutex_);
+        for (Queue& queue : queues_) queue.waiting.splice(queue.waiting.end(), queue.coming);
+      }
+      return gate.delivered();
+    }
+    for (Queue& queue : queues_) queue.coming.clear();
+    if (!failure || !may_be_own_interruption(failure->error)) return gate.ended(std::move(failure));
+    gate.gave_up();
+    rethrow(*std::move(failure));
   }
 
   TeeGate gate;
   Upstream<T> source;
-
- private:
-  struct Ring {
-    std::vector<std::optional<T>> slots;
-    std::size_t put = 0;    // by whoever pulls
-    std::size_t taken = 0;  // by the branch's user
-  };
-  void pull() {
-    T* element = nullptr;
-    const auto pulled = attempt([&] {
-      element = source.next();
-      if (element == nullptr) return;
-      for (std::size_t i = 0; i < rings_.size(); ++i)
-        if (gate.wants(i)) rings_[i].slots[rings_[i].put++ % (room_ + 1)].emplace(std::as_const(*element));
-    });
-    if (pulled.ok()) return element != nullptr ? gate.delivered() : gate.ended(std::nullopt);
-    if (element == nullptr && own_context_is_over()) {
-      gate.gave_up();
-      raise(pulled.error());
-    }
-    gate.ended(pulled.error());
-  }
-
-  std::size_t room_;
-  std::vector<Ring> rings_;
+  std::mutex mutex_;  // leaf; nothing is copied or destroyed under it
+  std::vector<Queue> queues_;
 };
 
 template <class T>
 class TeeBranch final : public StreamSource<T> {
  public:
   TeeBranch(std::shared_ptr<Tee<T>> tee, std::size_t branch) : tee_(std::move(tee)), branch_(branch) {}
-  ~TeeBranch() override {
-    if (holding_) tee_->release(branch_);
-    if (tee_->gate.close(branch_)) tee_->source.let_go();
-  }
+  ~TeeBranch() override { tee_->close(branch_); }
   T* next() override {
-    if (std::exchange(holding_, false)) tee_->release(branch_);
-    T* const element = tee_->next(branch_);
-    holding_ = element != nullptr;
-    return element;
+    tee_->release(branch_);
+    return tee_->next(branch_);
   }
 
  private:
   std::shared_ptr<Tee<T>> tee_;
   std::size_t branch_;
-  bool holding_ = false;
 };
 
 }  // namespace detail
@@ -384,17 +404,20 @@ Stream<T> merge(std::vector<Stream<T>> sources, std::size_t buffer = 16) {
   return Stream<T>::generate(
       [sources = std::move(sources), buffer](Yield<T>& yield) mutable {
         if (sources.empty()) return;
+        const detail::CancelAll<T> leaving{sources};  // they go with this body, where they may be waited for
         Channel<T> channel(buffer == 0 ? 1 : buffer);
-        std::size_t open = sources.size();  // not shared: the pullers are fibers of one worker
-        Scope
-            pullers;  // a puller tells the channel of its errors: only one that gets no fiber fails the scope
+        // Not shared: the pullers are fibers of one worker.
+        std::size_t open = sources.size();
+        std::optional<detail::Failure> failure;
+        Scope pullers;  // only one that gets no fiber fails it
         for (Stream<T>& source : sources)
-          pullers.spawn("merge", [&channel, &open, &source] {
-            const auto pulled = attempt([&] {
+          pullers.spawn("merge", [&channel, &open, &failure, &source] {
+            auto failed = detail::failure_of([&] {
               for (T& element : source) channel.send(std::move(element));
             });
-            if (!pulled.ok()) return channel.close(pulled.error());
-            if (--open == 0) channel.close();
+            if (!failed && --open != 0) return;
+            if (!failure) failure = std::move(failed);
+            channel.close();
           });
         const Context heard = Context::current().with_cancel(pullers.cancel_token());
         for (;;) {
@@ -403,9 +426,10 @@ Stream<T> merge(std::vector<Stream<T>> sources, std::size_t buffer = 16) {
             const ContextScope scope(heard);
             element = channel.receive();
           }
-          if (!element) return;
+          if (!element) break;
           yield(*element);
         }
+        if (failure) detail::rethrow(*std::move(failure));
       },
       RunAhead::none);
 }
@@ -422,7 +446,8 @@ struct TeeOptions {
   std::size_t buffer = 64;  ///< elements that the quickest branch may be ahead of the slowest; at least 1
   /// What happens when a branch is that far behind. `wait`: the others wait for it, so that all branches must
   /// be pulled concurrently (one after the other in one fiber waits for ever unless the stream is shorter
-  /// than `buffer`). `cut`: the branch gets what it has, then Error{resource_exhausted}; the others go on.
+  /// than `buffer`; memory is taken for what waits only, so that the largest std::size_t is "no bound").
+  /// `cut`: the branch gets what it has, then Error{resource_exhausted}; the others go on.
   enum class Slow : std::uint8_t { wait, cut } slow = Slow::wait;
 };
 

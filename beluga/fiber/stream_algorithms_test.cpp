@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
@@ -376,6 +377,162 @@ TEST(StreamAlgorithms, AnInterruptedPullerOfATeeHandsOver) {
     hasty.get();
     EXPECT_THAT(std::move(branches[0]) | streams::collect(), ElementsAre(1, 2));
     patient.get();
+  });
+}
+
+TEST(StreamAlgorithms, AnErrorTakesNoPlaceOfTake) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    auto one = failing_after(0) | streams::take(1);
+    for (int i = 0; i < 3; ++i) EXPECT_FALSE(attempt([&] { one.next(); }).ok());
+  });
+}
+
+// Half an answer must not pass for a whole one.
+TEST(StreamAlgorithms, ATeeWhoseSourceAndPullerEndTogetherEndsNoBranchCleanly) {
+  ManualClock clock{ManualClock::Mode::jump_when_idle};
+  Runtime runtime{{.workers = 1, .clock = &clock}};
+  runtime.run([] {
+    const ContextScope limit(Context::current().with_timeout(10s));
+    auto branches = streams::tee(Stream<int>::generate([](Yield<int>& yield) {
+                                   yield(1);
+                                   yield(2);
+                                   sleep_for(1h);
+                                 }),
+                                 3);
+    for (auto& branch : branches) {
+      const auto [got, error] = drain(std::move(branch));
+      EXPECT_THAT(got, ElementsAre(1, 2));
+      EXPECT_EQ(error, ErrorCode::deadline_exceeded);
+    }
+  });
+}
+
+TEST(StreamAlgorithms, ATeePassesTheErrorOnThatComesWhenItsPullerIsCancelled) {
+  ManualClock clock{ManualClock::Mode::jump_when_idle};
+  Runtime runtime{{.workers = 1, .clock = &clock}};
+  runtime.run([] {
+    std::vector<Stream<int>> branches;
+    {
+      const ContextScope limit(Context::current().with_timeout(10s));
+      branches = streams::tee(Stream<int>::generate([](Yield<int>& yield) {
+                                yield(1);
+                                static_cast<void>(attempt([] { sleep_for(1h); }));
+                                raise(Error(ErrorCode::data_loss, "torn"));
+                              }),
+                              2);
+      const auto [got, error] = drain(std::move(branches[0]));
+      EXPECT_THAT(got, ElementsAre(1));
+      EXPECT_EQ(error, ErrorCode::data_loss);
+    }
+    const auto [got, error] = drain(std::move(branches[1]));
+    EXPECT_THAT(got, ElementsAre(1));
+    EXPECT_EQ(error, ErrorCode::data_loss);
+  });
+}
+
+TEST(StreamAlgorithms, ABranchOfATeeSaysItsErrorAtEveryPull) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    auto failed = streams::tee(failing_after(0), 1);
+    auto cut = streams::tee(numbers(9), 2, {.buffer = 1, .slow = streams::TeeOptions::Slow::cut});
+    cut[0].next();
+    cut[0].next();
+    EXPECT_EQ(*cut[1].next(), 0);
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(attempt([&] { failed[0].next(); }).error().code(), ErrorCode::data_loss);
+      EXPECT_EQ(attempt([&] { cut[1].next(); }).error().code(), ErrorCode::resource_exhausted);
+    }
+  });
+}
+
+TEST(StreamAlgorithms, ATeeTakesMemoryForWhatWaitsOnly) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    for (const std::size_t buffer : {std::size_t{1} << 50, static_cast<std::size_t>(-1)}) {
+      auto branches = streams::tee(numbers(1000), 2, {.buffer = buffer});
+      EXPECT_EQ((std::move(branches[0]) | streams::collect()).size(), 1000u);
+      EXPECT_EQ((std::move(branches[1]) | streams::collect()).size(), 1000u);
+    }
+  });
+}
+
+TEST(StreamAlgorithms, WhatWaitsForABranchGoesWithIt) {
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    const auto element = std::make_shared<int>(7);
+    auto branches = streams::tee(Stream<std::shared_ptr<int>>::generate([&](auto& yield) {
+                                   for (int i = 0; i < 10; ++i) yield(std::shared_ptr<int>(element));
+                                 }),
+                                 2);
+    for (int i = 0; i < 10; ++i) branches[0].next();
+    EXPECT_EQ(branches[0].next(), nullptr);
+    EXPECT_EQ(element.use_count(), 11);  // and what waits for the other branch
+    branches[1] = {};
+    EXPECT_EQ(element.use_count(), 1);
+  });
+}
+
+TEST(StreamAlgorithms, ACopyThatThrowsEndsEveryBranchOfATee) {
+  struct Picky {
+    int number;
+    int* copies;
+    Picky(int n, int* c) : number(n), copies(c) {}
+    Picky(const Picky& other) : number(other.number), copies(other.copies) {
+      if (--*copies == 0) throw std::length_error("one too many");
+    }
+    Picky& operator=(const Picky&) = delete;
+  };
+  Runtime runtime{{.workers = 1}};
+  runtime.run([] {
+    int copies = 6;  // the sixth is the third element's for the second branch
+    auto branches = streams::tee(Stream<Picky>::generate([&](Yield<Picky>& yield) {
+                                   for (int i = 0; i < 9; ++i) yield(Picky(i, &copies));
+                                 }),
+                                 2);
+    for (auto& branch : branches) {
+      EXPECT_EQ(branch.next()->number, 0);
+      EXPECT_EQ(branch.next()->number, 1);
+      EXPECT_THROW(branch.next(), std::length_error);
+    }
+  });
+}
+
+TEST(StreamAlgorithms, PassForeignExceptionsOnAsTheyWereThrown) {
+  const auto torn = [] {
+    return Stream<int>::generate([](Yield<int>& yield) {
+      yield(1);
+      throw std::out_of_range("torn");
+    });
+  };
+  Runtime runtime{{.workers = 1}};
+  runtime.run([&] {
+    EXPECT_THROW(torn() | streams::chunk(5) | streams::collect(), std::out_of_range);
+    EXPECT_THROW(streams::merge(torn(), torn()) | streams::collect(), std::out_of_range);
+    for (auto& branch : streams::tee(torn(), 2))
+      EXPECT_THROW(std::move(branch) | streams::collect(), std::out_of_range);
+  });
+}
+
+// Both take their time to unwind: they do it side by side.
+TEST(StreamAlgorithms, MergeUnwindsItsSourcesAtTheSameTime) {
+  ManualClock clock{ManualClock::Mode::jump_when_idle};
+  Runtime runtime{{.workers = 1, .clock = &clock}};
+  runtime.run([&] {
+    std::vector<Stream<int>> sources;
+    for (int i = 0; i < 5; ++i)
+      sources.push_back(Stream<int>::generate([](Yield<int>& yield) {
+        yield(1);
+        static_cast<void>(attempt([] { sleep_for(1h); }));
+        const ContextScope deaf{Context()};
+        sleep_for(10s);
+      }));
+    const TimePoint start = clock.now();
+    {
+      auto merged = streams::merge(std::move(sources));
+      merged.next();
+    }
+    EXPECT_EQ(clock.now() - start, 10s);
   });
 }
 

@@ -54,16 +54,17 @@ TEST(Stream, GeneratorsNest) {
   EXPECT_EQ(sum, 10100 + 100);
 }
 
-TEST(Stream, ThrowsTheErrorOfItsBodyOnceAfterTheElementsBeforeIt) {
+TEST(Stream, ThrowsTheErrorOfItsBodyAfterTheElementsBeforeItAtEveryPull) {
   auto stream = Stream<int>::generate([](Yield<int>& yield) {
     yield(1);
     raise(Error(ErrorCode::data_loss, "cut"));
   });
   ASSERT_NE(stream.next(), nullptr);
-  const auto result = attempt([&] { stream.next(); });
-  ASSERT_FALSE(result.ok());
-  EXPECT_EQ(result.error().code(), ErrorCode::data_loss);
-  EXPECT_EQ(stream.next(), nullptr);
+  for (int i = 0; i < 3; ++i) {
+    const auto result = attempt([&] { stream.next(); });
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().code(), ErrorCode::data_loss);
+  }
 }
 
 TEST(Stream, DestroyingItCancelsAndUnwindsTheBody) {
@@ -331,13 +332,21 @@ TEST(Stream, ABodyThatOnlyYieldsHeedsCancelAndItsDeadline) {
     auto cancelled = endless();
     cancelled.next();
     cancelled.cancel();
-    EXPECT_EQ(pulls_until_error(cancelled), std::pair(64, ErrorCode::cancelled));
-    EXPECT_EQ(cancelled.next(), nullptr);
+    // The element that had been taken is the first that nobody asked for any more.
+    EXPECT_EQ(pulls_until_error(cancelled), std::pair(63, ErrorCode::cancelled));
+    EXPECT_FALSE(attempt([&] { cancelled.next(); }).ok());
     const ContextScope limit(Context::current().with_timeout(10ms));
     auto late = endless();
     late.next();
     clock.advance(10ms);
-    EXPECT_EQ(pulls_until_error(late), std::pair(64, ErrorCode::deadline_exceeded));
+    EXPECT_EQ(pulls_until_error(late), std::pair(63, ErrorCode::deadline_exceeded));
+    const CancelSource source(Context::current().cancel_token());
+    const ContextScope cancellable(Context::current().with_cancel(source.token()));
+    auto between_two_yields = Stream<int>::generate([&](Yield<int>& yield) {
+      source.cancel();
+      for (int i = 0;; ++i) yield(i);
+    });
+    EXPECT_EQ(pulls_until_error(between_two_yields), std::pair(64, ErrorCode::cancelled));
   });
   auto pulled_from_a_thread = runtime.run(endless);
   pulled_from_a_thread.next();
@@ -430,12 +439,10 @@ TEST(Stream, ShutdownUnwindsAStreamThatNobodyPulls) {
   };
   Runtime runtime{{.workers = 1}};
   auto stream = runtime.run([&] {
-    return Stream<int>::generate(
-        [&](Yield<int>& yield) {
-          const Guard guard{unwound};
-          for (;;) yield(1);
-        },
-        RunAhead::none);
+    return Stream<int>::generate([&](Yield<int>& yield) {
+      const Guard guard{unwound};
+      for (;;) yield(1);
+    });
   });
   stream.next();
   EXPECT_TRUE(runtime.shutdown(10s).clean());

@@ -9,8 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "beluga/fiber/internal/runtime_impl.hpp"
 #include "beluga/fiber/internal/thread.hpp"
-#include "beluga/fiber/internal/worker.hpp"
 
 namespace beluga::detail {
 
@@ -85,6 +85,7 @@ void Watchdog::look(Watched& watched, std::chrono::steady_clock::time_point now)
     watched = Watched{.worker = &worker, .turn = turn, .since = now};
     return;
   }
+  worker.runtime.pool->fan_out();  // calls that this fiber's worker cannot see to
   const Duration held = now - watched.since;
   if (watched.reported) return;
   if (!watched.sampled) {

@@ -8,7 +8,7 @@ namespace beluga::observe {
 void propagate(HttpHeaders& headers, const Context& context) {
   constexpr const char* kName = "traceparent";
   const auto* active = context.get<ActiveSpan>();
-  if (active == nullptr || !active->span.valid() || !active->span.sampled || headers.contains(kName)) return;
+  if (active == nullptr || !active->span.valid() || headers.contains(kName)) return;
   headers.add(kName, traceparent(active->span));
 }
 

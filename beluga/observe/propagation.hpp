@@ -13,8 +13,9 @@
 
 namespace beluga::observe {
 
-/// Adds `traceparent` for the span that `context` is under. Nothing without a span, when it is not recorded,
-/// or when the headers name a parent already.
+/// Adds `traceparent` for the span that `context` is under: flags 01 when it is recorded, 00 when its trace was
+/// not sampled, so that the other side does not sample it either. Nothing without a span (tracing is off), or
+/// when the headers name a parent already.
 void propagate(HttpHeaders& headers, const Context& context = Context::current());
 
 }  // namespace beluga::observe

@@ -17,12 +17,24 @@ TEST(Propagation, NamesTheSpanThatTheContextIsUnder) {
   EXPECT_EQ(inner.context().trace, outer.context().trace);
 }
 
-TEST(Propagation, SaysNothingWithoutARecordedSpan) {
+TEST(Propagation, SaysNothingWithoutASpan) {
   HttpHeaders headers;
   propagate(headers, Context());
-  const auto unsampled = Telemetry::create({.sample_ratio = 0});
-  propagate(headers, unsampled->start_span("quiet", SpanKind::client).context_for_children());
+  const auto off = Telemetry::create({.tracing = false});
+  propagate(headers, off->start_span("none", SpanKind::client).context_for_children());
   EXPECT_FALSE(headers.contains("traceparent"));
+}
+
+// Who hears nothing begins a trace of its own, and samples what was not to be sampled.
+TEST(Propagation, TellsTheOtherSideThatATraceIsNotSampled) {
+  const auto unsampled = Telemetry::create({.sample_ratio = 0});
+  const Span quiet = unsampled->start_span("quiet", SpanKind::client);
+  HttpHeaders headers;
+  propagate(headers, quiet.context_for_children());
+  const auto header = headers.get("traceparent");
+  ASSERT_TRUE(header);
+  EXPECT_TRUE(header->ends_with("-00")) << *header;
+  EXPECT_EQ(parse_traceparent(*header), quiet.context());
 }
 
 TEST(Propagation, LeavesAParentThatTheCallerNamed) {

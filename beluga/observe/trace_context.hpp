@@ -27,7 +27,7 @@ struct SpanContext {
 /// 32 and 16 lower-case hex digits.
 std::string to_hex(TraceId id);
 std::string to_hex(std::uint64_t span_id);
-/// The `traceparent` header: "00-<trace>-<span>-01".
+/// The `traceparent` header: "00-<trace>-<span>-01", or "-00" when it is not sampled.
 std::string traceparent(const SpanContext& context);
 /// Nullopt for everything that section 3.2 of the recommendation calls invalid.
 std::optional<SpanContext> parse_traceparent(std::string_view header) noexcept;

@@ -12,6 +12,7 @@ namespace beluga::detail {
 struct ActiveRun {
   using Value = ActiveRun;
   std::shared_ptr<const RunInfo> info;
+  /// What runs below it spend from: the run's own, or within a model call what is set aside for that.
   std::shared_ptr<Ledger> ledger;
 };
 

@@ -23,6 +23,9 @@ constexpr int kMaxEmptyResponses = 2;
 // Set aside for an answer when AgentOptions::max_output_tokens does not say; every current model may write as
 // much.
 constexpr std::int64_t kUsualOutput = 4096;
+// With less room for its answer a call is not worth its prompt, and OpenAI's Responses API refuses a smaller
+// limit.
+constexpr std::int64_t kLeastOutput = 16;
 
 std::string seconds_text(Duration duration) {
   return fmt::format("{:g} s", std::chrono::duration<double>(duration).count());
@@ -194,23 +197,27 @@ class Loop {
               "there is a cost budget, but the price of '{}' is not known; add it to AgentOptions::prices "
               "(the key 'prices' of a configuration file) or set Budget::max_tokens instead",
               agent_.model_name));
-    const std::int64_t output = agent_.options.max_output_tokens.value_or(kUsualOutput);
-    Spend least{.tokens = prompt_};
-    Spend wanted{.tokens = prompt_ + output};
-    if (price_ != nullptr) {
-      least.cost = dollars(std::min(price_->input, price_->cache_read.value_or(price_->input)), prompt_);
-      wanted.cost = dollars(std::max(price_->input, price_->cache_write.value_or(price_->input)), prompt_) +
-                    dollars(price_->output, output);
-    }
+    const std::int64_t output =
+        std::max<std::int64_t>(agent_.options.max_output_tokens.value_or(kUsualOutput), 1);
+    Spend prompt{.tokens = prompt_};
+    if (price_ != nullptr)  // as if no cache served it
+      prompt.cost = dollars(std::max(price_->input, price_->cache_write.value_or(price_->input)), prompt_);
+    const auto with_answer = [&](std::int64_t tokens) {
+      Spend call = prompt;
+      call += {.tokens = tokens, .cost = price_ != nullptr ? dollars(price_->output, tokens) : Usd()};
+      return call;
+    };
+    const Spend least = with_answer(std::min(output, kLeastOutput));
+    const Spend wanted = with_answer(output);
     const ContextScope in_time(deadline_ ? Context::current().with_deadline(*deadline_) : Context::current());
     auto held = ledger_->reserve(least, wanted, fmt::format("the model call of step {}", steps_ + 1));
     std::int64_t affordable = held.granted().tokens - prompt_;
     if (ledger_->limits_cost() && price_->output > Usd()) {
-      const Usd left = held.granted().cost - least.cost;
+      const Usd left = held.granted().cost - prompt.cost;
       affordable = std::min(affordable, left.pico() / dollars(price_->output, 1).pico());
     }
     request_.max_output_tokens = agent_.options.max_output_tokens;
-    if (affordable < output) request_.max_output_tokens = std::max<std::int64_t>(affordable, 1);
+    if (affordable < output) request_.max_output_tokens = affordable;
     return held;
   }
 
@@ -251,6 +258,7 @@ class Loop {
     });
     if (!substance && !blocked) {
       finish_step(response.end);
+      prompt_ -= response.end.usage.output;  // not part of the transcript
       return empty_response(response);
     }
     empty_responses_ = 0;
@@ -277,46 +285,61 @@ class Loop {
     check_time("the model call");
     fold_ = ChatFold();
     bool answering = false;
+    std::optional<Ledger::Reservation> held;
+    Spend unreported;  // for attempts that broke off: what was set aside counts for each
     Function<void(ChatChunk&)> sink = [&](ChatChunk& chunk) {
       answering = true;
-      if (std::holds_alternative<ResponseRestart>(chunk))
-        cost_known_ = false;  // the void attempt was billed, too
+      if (std::holds_alternative<ResponseRestart>(chunk)) {
+        cost_known_ = false;
+        unreported += held->granted();
+      }
       fold_.add(chunk);
       emit_chunk(chunk);
     };
-    std::optional<Ledger::Reservation> held;
+    std::shared_ptr<Ledger> inner;  // of the runs that the model itself starts: a router, a guard
     try {
       held.emplace(reserve());
+      inner = std::make_shared<Ledger>(ledger_->within(*held));
       ++steps_;
       emit(StepStarted{.step = steps_});
-      effects_.model({.step = steps_, .deadline = deadline_}, request_, sink);
+      {
+        const ContextScope inside(Context::current().with<ActiveRun>(
+            std::make_shared<const ActiveRun>(ActiveRun{.info = run_, .ledger = inner})));
+        effects_.model({.step = steps_, .deadline = deadline_}, request_, sink);
+      }
       ChatResponse response = fold_.take();
-      settle(*held, response.end.usage);
+      Spend spent = booked(response.end.usage, held->granted());
+      spent += unreported;
+      spent += inner->spent();
+      held->settle(spent);
       return response;
     } catch (...) {
-      if (answering) {
-        // What an unfinished answer costs is not reported; it counts as what was set aside for it.
-        cost_known_ = false;
-        held->settle(held->granted());
+      if (held) {
+        if (answering) {
+          cost_known_ = false;
+          unreported += held->granted();
+        }
+        if (inner) unreported += inner->spent();
+        held->settle(unreported);
       }
       if (abandoned_) throw;
       throw explain(current_error(), "the model call");
     }
   }
 
-  void settle(Ledger::Reservation& held, const Usage& usage) {
+  /// Adds a call to the run's figures. What it counts for in the budget: what is not reported, or has no price,
+  /// as what was set aside, so that a budget fails closed.
+  Spend booked(const Usage& usage, const Spend& granted) {
     usage_ += usage;
     const auto cost = price_ != nullptr ? cost_of(*price_, usage) : std::nullopt;
-    // What is not reported, or has no price, counts as what was set aside: a budget fails closed.
-    const Spend granted = held.granted();
-    held.settle(
-        {.tokens = usage.total() > 0 ? usage.total() : granted.tokens, .cost = cost.value_or(granted.cost)});
     if (cost)
       cost_ += *cost;
     else
       cost_known_ = false;
     // The next prompt holds this one and the answer, whose reasoning is not sent again.
     prompt_ = usage.input + usage.cache_read + usage.cache_write + usage.output;
+    return {.tokens = usage.total() > 0 ? usage.total() : granted.tokens,
+            .cost = cost.value_or(granted.cost)};
   }
 
   /// Some models answer with nothing after tool results. It is not part of the transcript: providers refuse

@@ -14,7 +14,7 @@ struct Context::Node {
   CancelToken token;
   // A chain of values; nodes that only change deadline or token share the chain.
   struct Value {
-    const void* tag;
+    const std::type_info* key;
     std::shared_ptr<const void> value;
     std::shared_ptr<const Value> next;
   };

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "beluga/base/function.hpp"
@@ -32,6 +33,26 @@ struct PoolJob {
   std::atomic<State> state{State::queued};
   bool replaced = false;  ///< abandoned, and its thread counts as lost; under the pool's lock
   ParkingSpot done;
+
+  // Whether a jumping clock has to wait for it: Runtime::Impl::busy counts it once while it is `busy`. One that
+  // has been given up is never counted again, whatever it waits for.
+  enum class Work : unsigned char { busy, waits, left };
+  std::mutex work_mutex;  // leaf
+  Work work = Work::busy;
+  /// True: it counted until now.
+  bool stop_counting(Work from_now) noexcept {
+    const std::lock_guard lock(work_mutex);
+    if (work == Work::left) return false;
+    return std::exchange(work, from_now) == Work::busy;
+  }
+  /// The end of its wait.
+  template <class Count>
+  void count_again(Count count) noexcept {
+    const std::lock_guard lock(work_mutex);
+    if (work != Work::waits) return;
+    work = Work::busy;
+    count();
+  }
 };
 
 /// Threads are started when jobs wait and none is idle, and end after ten idle seconds. Waking a thread is
@@ -75,6 +96,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void run(std::shared_ptr<Thread> self);
   std::shared_ptr<PoolJob> next(std::unique_lock<std::mutex>& lock, Thread& self);
   void call_threads(std::unique_lock<std::mutex>& lock, std::size_t most) noexcept;
+  void no_longer_counts(PoolJob& job) noexcept;
   bool start_thread() noexcept;
   std::size_t allowed() const noexcept {
     return most_ + lost_ + std::min<std::size_t>(lent_, kLentPerThread * most_);
@@ -91,6 +113,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   std::deque<std::shared_ptr<PoolJob>> queue_;
   std::atomic<std::size_t> queued_{0};  ///< its size, for those who only look
   std::vector<std::shared_ptr<Thread>> threads_;
+  std::shared_ptr<Thread> ended_;  ///< the last to end by itself; the next to do so joins it, or stop()
   std::vector<Thread*> idle_;
   std::size_t coming_ = 0;  ///< threads that have been called or started and have not come yet
   bool looking_ = false;    ///< a thread spins for jobs

@@ -61,5 +61,7 @@ std::size_t default_stack_size() noexcept;
 /// Most stacks with guards in this process. For tests; by default 25,000, fewer where vm.max_map_count is
 /// low.
 void set_guarded_stack_limit(std::size_t limit) noexcept;
+/// Most stacks that one worker may have in use, as if the system had no more. For tests; by default no limit.
+void set_stack_limit(std::size_t limit) noexcept;
 
 }  // namespace beluga::detail

@@ -17,7 +17,8 @@ namespace beluga::detail {
 
 struct Worker;
 
-/// One thread per runtime, asleep while all workers are.
+/// One thread per runtime, asleep while all workers are. Pool calls that such a fiber holds up are seen to on
+/// the way.
 class Watchdog {
  public:
   ~Watchdog();

@@ -16,6 +16,8 @@
 
 namespace beluga::detail {
 
+struct PoolJob;
+
 /// One timed wait, which lives in the waiter's frame, or one timed call.
 struct Timer {
   TimePoint when;
@@ -122,6 +124,7 @@ struct ThreadState {
   Worker* worker = nullptr;          ///< set on worker threads
   Fiber* fiber = nullptr;            ///< set while a fiber runs
   Runtime::Impl* runtime = nullptr;  ///< set on worker and pool threads
+  PoolJob* job = nullptr;            ///< set while a pool thread runs one
 };
 // Fibers never change threads, so that a cached address stays right.
 extern constinit thread_local ThreadState this_thread_state;

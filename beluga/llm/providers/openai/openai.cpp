@@ -231,8 +231,9 @@ ChatModelPtr chat_model(Options options) {
   const Url url = [&] {
     const std::string_view begin = options.base_url;
     if (!begin.starts_with("http://") && !begin.starts_with("https://"))
-      refuse(options, "the base URL (--base-url, or the variable that `beluga models` names) must begin with "
-                      "http:// or https://");
+      refuse(options,
+             "the base URL (--base-url, or the variable that `beluga models` names) must begin with "
+             "http:// or https://");
     return Url::parse(options.base_url);  // says itself what is wrong
   }();
   if (!url.query().empty()) refuse(options, "the base URL must not have a query");
