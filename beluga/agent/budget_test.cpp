@@ -367,7 +367,7 @@ TEST(Agent, EndsAtItsTimeBudgetInASilentModelAndInASlowTool) {
   const Event model_end = run(Agent{{.model = silent, .budget = {.max_time = 30s}}});
   EXPECT_EQ(failure(model_end).code(), ErrorCode::deadline_exceeded);
   EXPECT_THAT(failure(model_end).message(),
-              AllOf(HasSubstr("time budget of 30 s"), HasSubstr("the model call"), HasSubstr("max_time")));
+              AllOf(HasSubstr("time budget of 30s"), HasSubstr("the model call"), HasSubstr("max_time")));
   EXPECT_EQ(model_end.get_if<RunFailed>()->summary.elapsed, 30s);
 
   const auto slow =

@@ -12,6 +12,7 @@
 
 #include "beluga/agent/internal/active_run.hpp"
 #include "beluga/agent/transcript.hpp"
+#include "beluga/base/human.hpp"
 #include "beluga/base/result.hpp"
 #include "beluga/cost/price_table.hpp"
 #include "beluga/fiber/context.hpp"
@@ -26,10 +27,6 @@ constexpr std::int64_t kUsualOutput = 4096;
 // With less room for its answer a call is not worth its prompt, and OpenAI's Responses API refuses a smaller
 // limit.
 constexpr std::int64_t kLeastOutput = 16;
-
-std::string seconds_text(Duration duration) {
-  return fmt::format("{:g} s", std::chrono::duration<double>(duration).count());
-}
 
 /// Everything a run knows while it runs. Lives on the loop's fiber.
 class Loop {
@@ -231,7 +228,7 @@ class Loop {
   Error out_of_time(std::string_view during) const {
     return Error(ErrorCode::deadline_exceeded,
                  fmt::format("time budget of {} used up during {} of step {}; raise Budget::max_time",
-                             seconds_text(agent_.options.budget.max_time), during, steps_));
+                             format_duration(agent_.options.budget.max_time), during, steps_));
   }
 
   /// An error of a call that the time budget caused says so.
