@@ -81,6 +81,23 @@ TEST(Agent, UsageThatIsNotReportedCountsAsWhatWasSetAside) {
   EXPECT_LE(model->requests().size(), 4U);
 }
 
+TEST(Agent, TokensWithoutAPriceCountAsWhatWasSetAside) {
+  std::vector<std::vector<ChatChunk>> turns;
+  for (int i = 0; i < 50; ++i)
+    turns.push_back({call(0, "c" + std::to_string(i), "a"),
+                     end(StopReason::tool_calls, Usage{.input = 1, .cache_read = 1, .output = 1})});
+  const auto model = script(turns);
+  PriceTable table;  // has no price for what a cache served
+  table.set("test/model-1", {.input = Usd::parse("1"), .output = Usd::parse("10")});
+  const Agent agent{{.model = model,
+                     .tools = {constant_tool("a", "A")},
+                     .budget = {.max_steps = 50, .max_cost = Usd::parse("0.01")},
+                     .max_output_tokens = 300,
+                     .prices = std::make_shared<const PriceTable>(std::move(table))}};
+  EXPECT_THAT(failure(ending(events_of(agent, "go"))).message(), HasSubstr("cost budget of $0.01"));
+  EXPECT_LE(model->requests().size(), 4U);  // $0.003 each
+}
+
 TEST(Agent, NearTheEndOfItsTokenBudgetAnAnswerIsLimitedToWhatIsLeft) {
   const auto model = script({{call(0, "c", "a"), end(StopReason::tool_calls, {.input = 100, .output = 20})}});
   const Agent agent{{.model = model,

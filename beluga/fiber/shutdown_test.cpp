@@ -223,6 +223,26 @@ TEST(Shutdown, NamesAStreamWhoseElementNobodyGivesBack) {
   EXPECT_TRUE(unwound);
 }
 
+// Admitted before the shutdown, met by a worker that comes free after its end.
+TEST(Shutdown, AWorkerThatIsHeldServesWhatWasAdmittedWhenItComesFree) {
+  Runtime runtime{{.workers = 1, .stall_report = Duration::zero()}};
+  std::atomic<bool> holds{false}, go_on{false}, ran{false};
+  std::thread holder([&] {
+    runtime.run([&] {
+      holds = true;
+      while (!go_on) std::this_thread::yield();
+    });
+  });
+  while (!holds) std::this_thread::yield();
+  std::thread caller([&] { runtime.run([&] { ran = true; }); });
+  while (runtime.stats().fibers < 2) std::this_thread::yield();
+  EXPECT_FALSE(runtime.shutdown(Duration::zero()).clean());
+  go_on = true;
+  holder.join();
+  caller.join();  // hangs for a fiber that nobody runs
+  EXPECT_TRUE(ran);
+}
+
 // A thread that no shutdown can stop asks for its runtime while that is destroyed.
 TEST(Shutdown, ACallThatOutlivesItsRuntimeIsRefused) {
   struct State {
