@@ -109,6 +109,7 @@ struct GeneratorCore::Impl : std::enable_shared_from_this<Impl> {
   bool holding = false;  ///< the puller's element is the ring's first
   std::atomic<bool> demand{false};
   ParkingSpot pulled;
+  std::shared_ptr<Impl> kept;  ///< itself, once nobody can unwind the body any more: it stays as it is
 };
 
 GeneratorCore::Impl::Impl(GeneratorCore& c, Function<void(GeneratorCore&)> b, const ElementType* t,
@@ -267,7 +268,7 @@ GeneratorCore::~GeneratorCore() {
   if (self.fiber == nullptr) return;  // never pulled
   if (self.runtime->in_forked_child()) {
     // The thread that could unwind the body does not exist here.
-    static_cast<void>(new std::shared_ptr<Impl>(impl_));
+    self.kept = impl_;
     return;
   }
   self.stopping.store(true, std::memory_order_release);
@@ -278,7 +279,7 @@ GeneratorCore::~GeneratorCore() {
     if (self.home.exited.load()) {
       // The runtime stopped with this body still going (its ShutdownReport says so): nobody can unwind it any
       // more.
-      static_cast<void>(new std::shared_ptr<Impl>(impl_));
+      self.kept = impl_;
       return;
     }
     if (seen == State::running)
