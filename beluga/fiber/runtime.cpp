@@ -281,7 +281,7 @@ Runtime::Runtime(RuntimeOptions options) : impl_(std::make_shared<Impl>(options)
 Runtime::~Runtime() {
   if (impl_->in_forked_child()) {
     // Its threads are not here to be stopped, its locks may be held for ever: leave all as it is.
-    static_cast<void>(new std::shared_ptr<Impl>(impl_));
+    impl_->kept = impl_;
     return;
   }
   impl_->shutdown(std::chrono::seconds(1));

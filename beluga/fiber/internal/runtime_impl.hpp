@@ -93,6 +93,7 @@ struct Runtime::Impl final : std::enable_shared_from_this<Runtime::Impl>, detail
   std::condition_variable changed;  ///< a fiber or pool job ended while closing, or the report is there
   bool shutdown_called = false;
   std::optional<ShutdownReport> report;
+  std::shared_ptr<Impl> kept;  ///< itself, in a forked child: it stays as it is
 
  private:
   ShutdownReport stop(Duration grace);
