@@ -172,7 +172,7 @@ void CurlLoop::detach(HttpTransfer& transfer) noexcept {
   if (easy == nullptr) return;
   counters_->transfers_running.fetch_sub(1, std::memory_order_relaxed);  // before the peer can know
   curl().multi_remove_handle(multi_, easy);
-  for (const curl_socket_t fd : transfer.sockets_) forget(fd, transfer);
+  for (const curl_socket_t fd : std::exchange(transfer.sockets_, {})) forget(fd, transfer);
   transfer.release();
   running_.erase(&transfer);
   if (spare_.size() < kMostSpare)
@@ -381,7 +381,12 @@ void CurlLoop::connected(HttpTransfer& transfer, int local_port) noexcept {
 }
 
 void CurlLoop::closed(curl_socket_t fd) noexcept {
-  if (sockets_.erase(fd) != 0) counters_->connections_open.fetch_sub(1, std::memory_order_relaxed);
+  const auto socket = sockets_.find(fd);
+  if (socket == sockets_.end()) return;
+  // The number may soon be that of somebody else's socket.
+  if (socket->second != nullptr) std::erase(socket->second->sockets_, fd);
+  sockets_.erase(socket);
+  counters_->connections_open.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void CurlLoop::forget(curl_socket_t fd, const HttpTransfer& opener) noexcept {

@@ -114,7 +114,7 @@ class HttpTransfer : public std::enable_shared_from_this<HttpTransfer> {
   std::string
       field_name_;  ///< the field whose value may be continued by the next line (RFC 9112 section 5.2)
   std::string field_value_;
-  std::vector<curl_socket_t> sockets_;  ///< opened for it, until it has its connection
+  std::vector<curl_socket_t> sockets_;  ///< opened for it and not closed, until it has its connection
   unsigned sends_ = 0;
   bool refused_ = false;  ///< the address filter said no
   char error_text_[CURL_ERROR_SIZE] = {};
