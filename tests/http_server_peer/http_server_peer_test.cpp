@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdio>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -21,6 +22,7 @@
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/fiber/scope.hpp"
 #include "beluga/net/http_server.hpp"
+#include "beluga/net/internal/http_server_testing.hpp"
 #include "beluga/net/internal/raw_peer.hpp"
 #include "beluga/net/websocket.hpp"
 #include "tests/support/memory.hpp"
@@ -224,19 +226,23 @@ std::size_t open_descriptors() {
 TEST(HttpServerUnderLoad, ServesAThousandEventStreamsWhoseClientsVanishInFlatMemory) {
   std::atomic<int> open{0};
   std::atomic<int> gone{0};
-  HttpServer server({.limits = {.connections_per_address = 2'000}},
-                    [&](HttpServerRequest&, HttpServerResponse& response) {
-                      auto& events = response.sse();
-                      ++open;
-                      struct Ended {
-                        std::atomic<int>& count;
-                        ~Ended() { ++count; }
-                      } ended{gone};
-                      for (int i = 0;; ++i) {
-                        events.send({.data = "event " + std::to_string(i)});
-                        sleep_for(20ms);
-                      }
-                    });
+  Runtime runtime({.workers = 2});
+  const auto stream = [&](HttpServerRequest&, HttpServerResponse& response) {
+    auto& events = response.sse();
+    ++open;
+    struct Ended {
+      std::atomic<int>& count;
+      ~Ended() { ++count; }
+    } ended{gone};
+    for (int i = 0;; ++i) {
+      events.send({.data = "event " + std::to_string(i)});
+      sleep_for(20ms);
+    }
+  };
+  const auto server = runtime.run([&] {
+    return std::make_unique<HttpServer>(HttpServerOptions{.limits = {.connections_per_address = 2'000}},
+                                        stream);
+  });
   constexpr int kClients = 1'000;
   constexpr int kWarmUp = 2;  // pools, tables and the caches of malloc take their size
   constexpr int kRounds = 4;
@@ -252,7 +258,7 @@ TEST(HttpServerUnderLoad, ServesAThousandEventStreamsWhoseClientsVanishInFlatMem
     std::vector<RawPeer> clients;
     clients.reserve(kClients);
     for (int i = 0; i < kClients; ++i) {
-      clients.emplace_back(server.port());
+      clients.emplace_back(server->port());
       clients.back().send("GET /e HTTP/1.1\r\nHost: h\r\n\r\n");
     }
     for (auto& client : clients) EXPECT_THAT(client.until("event 0\n\n"), HasSubstr("text/event-stream"));
@@ -267,10 +273,10 @@ TEST(HttpServerUnderLoad, ServesAThousandEventStreamsWhoseClientsVanishInFlatMem
         client.close();
     }
     clients.clear();
-    while (server.stats().connections > 0) sleep_for(5ms);
+    while (server->stats().connections > 0) sleep_for(5ms);
     EXPECT_EQ(gone, open);
     // A fiber ends a moment after its connection was counted out.
-    const auto fibers = [] { return Runtime::current().stats().fibers; };
+    const auto fibers = [&] { return runtime.stats().fibers; };
     if (round == 0)
       fibers_at_rest = fibers();
     else
@@ -279,6 +285,8 @@ TEST(HttpServerUnderLoad, ServesAThousandEventStreamsWhoseClientsVanishInFlatMem
     EXPECT_LE(open_descriptors(), descriptors + 2);
   }
   EXPECT_EQ(open, (kWarmUp + kRounds) * kClients);
+  // Stacks are no heap; those of a round serve the next one again, of each worker.
+  EXPECT_LE(runtime.stats().stacks_pooled, 2 * kClients + 100U);
   if (!heap) return;  // a sanitizer's own memory hides ours; its leak check does this work
   const auto grown = static_cast<std::ptrdiff_t>(*testing_support::heap_in_use() - *heap);
   const long resident_grown = testing_support::resident_kib() - resident;
@@ -287,8 +295,6 @@ TEST(HttpServerUnderLoad, ServesAThousandEventStreamsWhoseClientsVanishInFlatMem
   std::printf("grown over %d connections: heap %td bytes, resident %ld KiB\n", kRounds * kClients, grown,
               resident_grown);
   EXPECT_LT(grown, kRounds * kClients * 256) << "bytes that outlive their connections";
-  // Stacks are no heap. What malloc keeps for later differs from run to run by some MiB.
-  EXPECT_LT(resident_grown, 16 * 1024);
 }
 
 TEST(HttpServerUnderLoad, DrainsWhileRequestsComeIn) {

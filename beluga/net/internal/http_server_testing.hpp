@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,6 +42,16 @@ inline HttpServer::Handler write_without_end(std::atomic<std::size_t>& written, 
   };
 }
 
+/// The sockets that a test leaves behind are closed a moment later, on workers that would go on while the
+/// process takes its statics apart. So the default runtime ends before main() does.
+class DefaultRuntimeEnds : public testing::Environment {
+ public:
+  void TearDown() override {
+    if (testing::GTEST_FLAG(repeat) == 1) (void)Runtime::current().shutdown(std::chrono::seconds(10));
+  }
+};
+inline auto* const kDefaultRuntimeEnds = testing::AddGlobalTestEnvironment(new DefaultRuntimeEnds);
+
 /// A server on a clock that stands still.
 struct VirtualServer {
   ManualClock clock;
@@ -50,11 +61,16 @@ struct VirtualServer {
   VirtualServer(HttpServerOptions options, HttpServer::Handler handler) {
     runtime.run([&] { server = std::make_unique<HttpServer>(std::move(options), std::move(handler)); });
   }
-  /// Moves the clock until `done`; how far it had to go.
+  /// Moves the clock until `done`; how far it had to go. A minute of real time without it is a failure.
   template <class F>
   Duration advance_until(F done) {
     const TimePoint begin = clock.now();
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(1);
     while (!done()) {
+      if (std::chrono::steady_clock::now() > patience) {
+        ADD_FAILURE() << "the clock was moved for a minute, and what was waited for did not happen";
+        break;
+      }
       clock.advance(std::chrono::milliseconds(100));
       std::this_thread::yield();
     }
