@@ -2,6 +2,7 @@
 // input may crash it, nothing that comes out may break the limits or be invalid text, and how the network
 // cuts the bytes must not change what is read. What our own writer makes of the input must come back as it
 // was.
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -25,28 +26,35 @@ using beluga::detail::WebSocketOpcode;
 using beluga::detail::WebSocketReader;
 using Kind = WebSocketEvent::Kind;
 
-constexpr std::size_t kLimit = 8192;
+struct Options {
+  std::size_t limit = 8192;
+  bool masked = false, compress = false, takeover = false;
+  bool drop = false;  ///< half way, messages are of no interest any more
+};
 
 void check(bool holds) {
   if (!holds) std::abort();
 }
 
-std::string read(std::string_view wire, std::size_t step, bool masked, bool compress, bool takeover) {
-  WebSocketReader reader(masked, kLimit, compress ? std::make_unique<WebSocketInflater>(takeover) : nullptr);
-  std::string seen;
-  for (std::size_t at = 0; at < wire.size(); at += step) {
-    std::string_view input = wire.substr(at, step);
+/// What is read of `wire`, in pieces of `step` bytes, as text.
+void read_on(WebSocketReader& reader, std::string_view wire, std::size_t step, const Options& options,
+             bool dropped, std::string& seen) {
+  for (; !wire.empty(); wire.remove_prefix(std::min(step, wire.size()))) {
+    std::string_view input = wire.substr(0, step);
+    bool had_a_turn = false;
     while (!input.empty()) {
       const std::size_t before = input.size();
       WebSocketEvent event = reader.next(input);
-      check(input.size() < before);  // it gets on
-      if (event.kind == Kind::none || event.kind == Kind::again) continue;
+      const bool again = event.kind == Kind::again;
+      check(input.size() < before || (again && !had_a_turn));  // it gets on
+      had_a_turn = again;
+      if (event.kind == Kind::none || again) continue;
       if (event.kind == Kind::failed) {
         // Of several faults (broken compression that also gives no text, say) the cut decides which comes first.
         seen += "failed\n";
         continue;
       }
-      check(event.data.size() <= kLimit);
+      if (event.kind == Kind::message) check(event.data.size() <= options.limit && !dropped);
       if (event.kind == Kind::message && !event.binary) check(beluga::is_valid_utf8(event.data));
       if (event.kind == Kind::ping || event.kind == Kind::pong) check(event.data.size() <= 125);
       if (event.kind == Kind::close)
@@ -56,11 +64,22 @@ std::string read(std::string_view wire, std::size_t step, bool masked, bool comp
               std::to_string(event.code) + ":" + std::to_string(event.data.size()) + ":" + event.data + "\n";
     }
   }
+}
+
+std::string read(std::string_view wire, std::size_t step, const Options& options) {
+  WebSocketReader reader(options.masked, options.limit,
+                         options.compress ? std::make_unique<WebSocketInflater>(options.takeover) : nullptr);
+  std::string seen;
+  const std::size_t kept = options.drop ? wire.size() / 2 : wire.size();
+  read_on(reader, wire.substr(0, kept), step, options, false, seen);
+  if (!options.drop) return seen;
+  reader.drop_messages();
+  read_on(reader, wire.substr(kept), step, options, true, seen);
   return seen;
 }
 
-void round_trip(std::string_view data, std::size_t step, bool masked, bool takeover) {
-  WebSocketDeflater deflater(9 + static_cast<int>(step % 7), takeover);
+void round_trip(std::string_view data, std::size_t step, Options options) {
+  WebSocketDeflater deflater(9 + static_cast<int>(step % 7), options.takeover);
   std::string wire;
   for (int message = 0; message < 2; ++message) {
     for (std::size_t at = 0; at == 0 || at < data.size(); at += step) {
@@ -68,7 +87,7 @@ void round_trip(std::string_view data, std::size_t step, bool masked, bool takeo
       std::string out;
       deflater.add(data.substr(at, step), last, out);
       std::optional<std::array<unsigned char, 4>> mask;
-      if (masked) {
+      if (options.masked) {
         mask.emplace(std::array<unsigned char, 4>{1, 2, 3, static_cast<unsigned char>(step)});
         beluga::detail::apply_mask(out.data(), out.size(), *mask, 0);
       }
@@ -79,7 +98,10 @@ void round_trip(std::string_view data, std::size_t step, bool masked, bool takeo
   }
   const std::string one = std::to_string(static_cast<int>(Kind::message)) +
                           "b0:" + std::to_string(data.size()) + ":" + std::string(data) + "\n";
-  check(read(wire, step, masked, true, takeover) == one + one);
+  options.limit = std::max(options.limit, data.size());
+  options.compress = true;
+  options.drop = false;
+  check(read(wire, step, options) == one + one);
 }
 
 void answer(std::string_view input) {
@@ -100,7 +122,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < 2 || size > 4096) return 0;
   const unsigned flags = data[0];
   const std::size_t step = 1 + data[1] % 61;
-  const bool masked = (flags & 1) != 0, compress = (flags & 2) != 0, takeover = (flags & 4) != 0;
+  static constexpr std::array<std::size_t, 4> kLimits{8192, SIZE_MAX, 0, 1};
+  const Options options{.limit = kLimits[flags >> 3 & 3],
+                        .masked = (flags & 1) != 0,
+                        .compress = (flags & 2) != 0,
+                        .takeover = (flags & 4) != 0,
+                        .drop = (flags & 32) != 0};
   const std::string_view input(reinterpret_cast<const char*>(data) + 2, size - 2);
   switch (flags >> 6) {
     case 0:
@@ -111,13 +138,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check(beluga::detail::read_deflate_answer(accepted->header).has_value());
       break;
     case 2:
-      round_trip(input, step, masked, takeover);
+      round_trip(input, step, options);
       break;
     default:
       break;
   }
-  const std::string whole = read(input, input.size() + 1, masked, compress, takeover);
-  check(whole == read(input, step, masked, compress, takeover));
-  check(whole == read(input, 1, masked, compress, takeover));
+  const std::string whole = read(input, input.size() + 1, options);
+  check(whole == read(input, step, options));
+  check(whole == read(input, 1, options));
   return 0;
 }

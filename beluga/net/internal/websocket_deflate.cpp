@@ -15,8 +15,12 @@ namespace {
 
 constexpr std::string_view kTail("\0\0\xFF\xFF", 4);  // section 7.2.1: cut from the end of each message
 constexpr std::size_t kOutputStep = 16 * 1024;
-// Final DEFLATE blocks in one message. Legal (section 7.2.3.5), seen only at its end, and costly to us.
-constexpr int kMostEnds = 64;
+constexpr std::size_t kFirstStep = 256;
+// Final DEFLATE blocks in one message. Legal (section 7.2.3.5), seen only at its end, and costly to us: the
+// window is copied out and back in.
+constexpr int kMostEnds = 16;
+constexpr std::size_t kWindow = 32 * 1024;
+constexpr std::size_t kPieceWork = 256;  // of a call that inflates nothing
 
 struct Extension {
   std::string_view name;
@@ -202,12 +206,15 @@ WebSocketInflater::Result WebSocketInflater::add(std::string_view data, std::str
   z_stream& stream = state_->stream;
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));  // zlib reads only
   stream.avail_in = static_cast<uInt>(data.size());
-  for (;;) {
+  work_ += kPieceWork + data.size();
+  // Small at first: room is cleared before it is filled, and a peer may send its bytes one by one.
+  for (std::size_t step = kFirstStep;; step = std::min(step * 4, kOutputStep)) {
     const std::size_t before = out.size();
     // One byte more than allowed, to tell "just full" from "too large".
     const std::size_t left = limit - std::min(limit, before);
-    const std::size_t room = left < kOutputStep ? left + 1 : kOutputStep;
+    const std::size_t room = left < step ? left + 1 : step;
     out.resize(before + room);
+    work_ += room;
     stream.next_out = reinterpret_cast<Bytef*>(out.data() + before);
     stream.avail_out = static_cast<uInt>(room);
     const int result = ::inflate(&stream, Z_SYNC_FLUSH);
@@ -216,11 +223,12 @@ WebSocketInflater::Result WebSocketInflater::add(std::string_view data, std::str
     if (result == Z_STREAM_END) {
       // A final block ends zlib's stream, not the message: what follows may refer back into its window.
       if (++ends_ > kMostEnds) return Result::corrupt;
-      std::string window(32 * 1024, '\0');
+      work_ += 2 * kWindow;
+      const auto window = std::make_unique_for_overwrite<Bytef[]>(kWindow);
       uInt size = 0;
-      ::inflateGetDictionary(&stream, reinterpret_cast<Bytef*>(window.data()), &size);
+      ::inflateGetDictionary(&stream, window.get(), &size);
       ::inflateReset(&stream);
-      ::inflateSetDictionary(&stream, reinterpret_cast<const Bytef*>(window.data()), size);
+      ::inflateSetDictionary(&stream, window.get(), size);
       if (stream.avail_in == 0) return Result::ok;
       continue;
     }

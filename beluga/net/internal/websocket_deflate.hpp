@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace beluga::detail {
 
@@ -65,12 +66,15 @@ class WebSocketInflater {
   Result add(std::string_view data, std::string& out, std::size_t limit);
   /// The message has no more pieces.
   Result finish(std::string& out, std::size_t limit);
+  /// What it has cost since the last call, as if it were bytes that were moved.
+  std::size_t take_work() noexcept { return std::exchange(work_, 0); }
 
  private:
   struct State;
   std::unique_ptr<State> state_;
   bool takeover_;
   int ends_ = 0;
+  std::size_t work_ = 0;
 };
 
 }  // namespace beluga::detail

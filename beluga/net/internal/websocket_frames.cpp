@@ -16,7 +16,7 @@ namespace {
 using Kind = WebSocketEvent::Kind;
 
 constexpr std::size_t kInflateStep = 1024;          // compressed bytes at a time: at most 1 MiB comes out
-constexpr std::size_t kWorkAtOnce = 256 * 1024;     // inflated bytes before others get a turn
+constexpr std::size_t kWorkAtOnce = 256 * 1024;     // before others get a turn: a millisecond or so
 constexpr std::uint64_t kMostControlPayload = 125;  // section 5.5
 
 bool is_control(unsigned opcode) {
@@ -77,14 +77,22 @@ WebSocketEvent WebSocketReader::fail(std::uint16_t code, std::string_view why) {
   return {.kind = Kind::failed, .code = code, .data = std::string(why)};
 }
 
+void WebSocketReader::drop_messages() noexcept {
+  dropping_ = true;
+  std::string().swap(message_);
+}
+
 WebSocketEvent WebSocketReader::next(std::string_view& input) {
-  std::size_t work = 0;
   while (!over_) {
+    if (work_ >= kWorkAtOnce) {
+      work_ = 0;
+      return {.kind = Kind::again};
+    }
     if (!in_payload_) {
       if (auto event = take_head(input)) return *std::move(event);
       if (!in_payload_) return {};
     }
-    if (auto event = take_payload(input, work)) return *std::move(event);
+    if (auto event = take_payload(input)) return *std::move(event);
     if (left_ > 0) {
       if (input.empty()) return {};
     } else {
@@ -92,7 +100,6 @@ WebSocketEvent WebSocketReader::next(std::string_view& input) {
       head_size_ = 0, head_wanted_ = 2;
       if (auto event = end_of_frame()) return *std::move(event);
     }
-    if (work >= kWorkAtOnce) return {.kind = Kind::again};
   }
   input = {};
   return {};
@@ -159,6 +166,7 @@ std::optional<WebSocketEvent> WebSocketReader::check_length() {
     control_.clear();
     return std::nullopt;
   }
+  if (dropping_) return std::nullopt;
   // DEFLATE adds 5 bytes per block at worst; blocks of one byte, or empty ones, are nobody's honest output.
   const std::uint64_t spare = compressed_ ? message_bytes_ / 8 + 1024 : 0;
   const std::uint64_t limit = message_bytes_;
@@ -176,35 +184,38 @@ void WebSocketReader::unmask(char* data, std::size_t size) noexcept {
   mask_at_ += size;
 }
 
-std::optional<WebSocketEvent> WebSocketReader::take_payload(std::string_view& input, std::size_t& work) {
-  std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size()));
-  if (size == 0) return std::nullopt;
+std::optional<WebSocketEvent> WebSocketReader::take_payload(std::string_view& input) {
   const bool control = is_control(head_[0] & 0x0FU);
-  if (!control && compressed_) {
-    size = std::min(size, kInflateStep);
+  const bool inflating = !control && compressed_ && !dropping_;
+  const std::size_t most = inflating ? kInflateStep : input.size();
+  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>({left_, input.size(), most}));
+  if (size == 0) return std::nullopt;
+  const std::string_view taken = input.substr(0, size);
+  input.remove_prefix(size);
+  left_ -= size;
+  if (!control && dropping_) return std::nullopt;
+  if (inflating) {
     std::array<char, kInflateStep> piece;
-    std::memcpy(piece.data(), input.data(), size);
+    std::memcpy(piece.data(), taken.data(), size);
     unmask(piece.data(), size);
-    input.remove_prefix(size);
-    left_ -= size;
-    const std::size_t before = message_.size();
-    const auto result = inflater_->add({piece.data(), size}, message_, message_bytes_);
-    work += message_.size() - before;
-    return inflated(result, before);
+    const std::string_view clear(piece.data(), size);
+    return inflate(&clear);
   }
   std::string& target = control ? control_ : message_;
   const std::size_t before = target.size();
-  target.append(input.data(), size);
+  target.append(taken);
   unmask(target.data() + before, size);
-  input.remove_prefix(size);
-  left_ -= size;
   if (!control && text_ && !utf8_.feed(std::string_view(target).substr(before)))
     return fail(1007, "text is not UTF-8");
   return std::nullopt;
 }
 
-std::optional<WebSocketEvent> WebSocketReader::inflated(WebSocketInflater::Result result,
-                                                        std::size_t before) {
+/// The next piece of a compressed message; null: there are no more.
+std::optional<WebSocketEvent> WebSocketReader::inflate(const std::string_view* piece) {
+  const std::size_t before = message_.size();
+  const auto result = piece != nullptr ? inflater_->add(*piece, message_, message_bytes_)
+                                       : inflater_->finish(message_, message_bytes_);
+  work_ += inflater_->take_work();
   if (result == WebSocketInflater::Result::too_large) return fail(1009, "a message is too large");
   if (result == WebSocketInflater::Result::corrupt) return fail(1007, "compressed data is broken");
   if (text_ && !utf8_.feed(std::string_view(message_).substr(before))) return fail(1007, "text is not UTF-8");
@@ -214,10 +225,12 @@ std::optional<WebSocketEvent> WebSocketReader::inflated(WebSocketInflater::Resul
 std::optional<WebSocketEvent> WebSocketReader::end_of_frame() {
   if (is_control(head_[0] & 0x0FU)) return end_of_control();
   if ((head_[0] & 0x80) == 0) return std::nullopt;
-  if (compressed_) {
-    const std::size_t before = message_.size();
-    if (auto event = inflated(inflater_->finish(message_, message_bytes_), before)) return event;
+  if (dropping_) {
+    in_message_ = false;
+    return std::nullopt;
   }
+  if (compressed_)
+    if (auto event = inflate(nullptr)) return event;
   if (text_ && !utf8_.complete()) return fail(1007, "text is not UTF-8");
   in_message_ = false;
   return WebSocketEvent{.kind = Kind::message, .binary = !text_, .data = std::exchange(message_, {})};

@@ -63,22 +63,26 @@ class WebSocketReader {
   /// Takes bytes off the front of `input` until there is something to say. After `close` and `failed` all
   /// input is dropped.
   WebSocketEvent next(std::string_view& input);
+  /// Messages are of no interest any more: from now on their bytes are skipped, which costs next to nothing.
+  void drop_messages() noexcept;
 
  private:
   WebSocketEvent fail(std::uint16_t code, std::string_view why);
   std::optional<WebSocketEvent> take_head(std::string_view& input);
   std::optional<WebSocketEvent> check_start();
   std::optional<WebSocketEvent> check_length();
-  std::optional<WebSocketEvent> take_payload(std::string_view& input, std::size_t& work);
+  std::optional<WebSocketEvent> take_payload(std::string_view& input);
   std::optional<WebSocketEvent> end_of_frame();
   WebSocketEvent end_of_control();
-  std::optional<WebSocketEvent> inflated(WebSocketInflater::Result result, std::size_t before);
+  std::optional<WebSocketEvent> inflate(const std::string_view* piece);
   void unmask(char* data, std::size_t size) noexcept;
 
   const bool masked_;
   const std::size_t message_bytes_;
   const std::unique_ptr<WebSocketInflater> inflater_;
   bool over_ = false;
+  bool dropping_ = false;
+  std::size_t work_ = 0;  ///< since others had a turn, in bytes moved
 
   // The frame.
   std::array<unsigned char, 14> head_ = {};

@@ -138,6 +138,60 @@ TEST(WebSocketDeflate, GivesOthersATurnWhileAMessageInflates) {
   EXPECT_GE(turns, 2);
 }
 
+/// How often others get a turn while `wire` is read.
+int turns_in(WebSocketReader& from, std::string_view wire) {
+  int turns = 0;
+  while (!wire.empty())
+    if (from.next(wire).kind == Kind::again) ++turns;
+  return turns;
+}
+
+TEST(WebSocketDeflate, GivesOthersATurnWhateverThePeerMakesOfItsBytes) {
+  WebSocketReader from = reader(true, 1 << 20);
+  std::string window;  // 32 KiB that DEFLATE can refer back to
+  WebSocketDeflater(15, true).add(std::string(40'000, 'x'), true, window);
+  EXPECT_EQ(turns_in(from, message(WebSocketOpcode::binary, window, true, true)), 0);
+  // Final blocks: two bytes each that inflate to nothing, and cost a copy of the window.
+  std::string finals;
+  for (int i = 0; i < 8; ++i) finals += bytes({0x03, 0x00});
+  std::string messages;
+  for (int i = 0; i < 50; ++i)
+    messages += message(WebSocketOpcode::binary, finals + bytes({0x00}), true, true);
+  EXPECT_GE(turns_in(from, messages), 40);
+  // Fragments of one byte, with something to say between them.
+  std::minstd_rand random(1);
+  std::string noise(4'000, '\0'), compressed, fragments;
+  for (char& c : noise) c = static_cast<char>(random());
+  WebSocketDeflater(15, true).add(noise, true, compressed);
+  for (std::size_t i = 0; i < compressed.size(); ++i)
+    fragments += message(i == 0 ? WebSocketOpcode::binary : WebSocketOpcode::continuation,
+                         compressed.substr(i, 1), i + 1 == compressed.size(), i == 0) +
+                 message(WebSocketOpcode::ping, "");
+  EXPECT_GE(turns_in(from, fragments), 5);
+}
+
+TEST(WebSocketDeflate, CostsNothingOnceMessagesAreDropped) {
+  WebSocketDeflater deflater(15, true);
+  std::string bomb;
+  deflater.add(std::string(8'000'000, 'x'), true, bomb);
+  const std::string wire = message(WebSocketOpcode::binary, bomb, true, true);
+  WebSocketReader from = reader(true, 16 << 20);
+  EXPECT_GE(turns_in(from, wire), 5);
+  for (const std::size_t before : {std::size_t{0}, std::size_t{1}, wire.size() / 2}) {
+    WebSocketReader other = reader(true, 16 << 20);
+    (void)read(other, wire.substr(0, before), 100'000);
+    other.drop_messages();
+    EXPECT_LE(turns_in(other, wire.substr(before)), 1);
+    // Frames are still told apart, and what is no message still counts.
+    EXPECT_THAT(read(other,
+                     message(WebSocketOpcode::text, "\xFF", false) + message(WebSocketOpcode::ping, "p") +
+                         message(WebSocketOpcode::continuation, std::string(20 << 20, 'x')) +
+                         message(WebSocketOpcode::close, bytes({0x03, 0xe8})),
+                     100'000),
+                ElementsAre("ping p", "close 1000 "));
+  }
+}
+
 TEST(WebSocketDeflate, TakesALimitThatIsNone) {
   for (const std::size_t limit : {SIZE_MAX, SIZE_MAX / 9 * 8 + 1}) {
     WebSocketDeflater deflater(15, true);
