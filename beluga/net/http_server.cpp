@@ -182,10 +182,10 @@ SseWriter& HttpServerResponse::sse() {
 }
 
 WebSocket HttpServerResponse::upgrade(WebSocketServerOptions options) {
-  return connection_.upgrade(std::move(options));
+  return connection_.upgrade(std::move(options), headers_);
 }
 WebSocket HttpServerResponse::upgrade() {
-  return connection_.upgrade({});
+  return connection_.upgrade({}, headers_);
 }
 
 namespace {
@@ -229,6 +229,8 @@ void SseWriter::comment(std::string_view text) {
 HttpServer::HttpServer(HttpServerOptions options, Handler handler) : impl_(std::make_shared<Impl>()) {
   impl_->options = std::move(options);
   impl_->handler = std::move(handler);
+  impl_->places = std::make_shared<detail::ConnectionPlaces>(impl_->options.limits.connections,
+                                                             impl_->options.limits.connections_per_address);
   if (impl_->options.tls) impl_->tls = detail::TlsContext::server(*impl_->options.tls);
   impl_->listen();
   impl_->start();
@@ -254,7 +256,7 @@ std::string HttpServer::url() const {
 }
 
 HttpServerStats HttpServer::stats() const {
-  return {impl_->connections, impl_->accepted, impl_->refused, impl_->requests, impl_->rejected};
+  return {impl_->places->taken(), impl_->accepted, impl_->refused, impl_->requests, impl_->rejected};
 }
 
 void HttpServer::reload_tls() {

@@ -174,7 +174,8 @@ class HttpServerResponse {
   /// Starts an event stream (once; later calls return the same).
   SseWriter& sse();
   /// Answers the handshake and leaves HTTP. Throws Error{invalid_argument} (400) if the request is no
-  /// handshake, Error{permission_denied} (403) if the Origin is not allowed. See websocket.hpp.
+  /// handshake, Error{failed_precondition} (426) if it is one of another version, Error{permission_denied}
+  /// (403) if the Origin is not allowed. See websocket.hpp.
   WebSocket upgrade(WebSocketServerOptions options);
   WebSocket upgrade();
 
@@ -197,9 +198,10 @@ struct HttpDrainReport {
 };
 
 struct HttpServerStats {
-  std::size_t connections = 0;  ///< open now, WebSockets included
+  /// Open now: WebSockets included, wherever they were moved to, until their socket is closed.
+  std::size_t connections = 0;
   std::uint64_t accepted = 0;
-  std::uint64_t refused = 0;  ///< over a connection limit
+  std::uint64_t refused = 0;  ///< over a connection limit, or no memory for it
   std::uint64_t requests = 0;
   std::uint64_t rejected = 0;  ///< answered by the server itself: malformed, too large, too slow
 };
@@ -208,7 +210,8 @@ class HttpServer {
  public:
   using Handler = Function<void(HttpServerRequest&, HttpServerResponse&)>;
 
-  /// Listens from now on. Throws Error{unavailable} with address, port and remedy when it cannot.
+  /// Listens from now on. Throws Error{unavailable} with address, port and remedy when it cannot,
+  /// Error{resource_exhausted} when there is no memory to accept with.
   HttpServer(HttpServerOptions options, Handler handler);
   /// A handler that returns its response.
   template <class F, class = std::enable_if_t<std::is_invocable_r_v<HttpResponse, F&, HttpServerRequest&>>>

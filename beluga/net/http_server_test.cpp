@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -12,9 +14,11 @@
 #include <vector>
 
 #include "beluga/base/json.hpp"
+#include "beluga/base/result.hpp"
 #include "beluga/fiber/blocking.hpp"
 #include "beluga/fiber/context.hpp"
 #include "beluga/fiber/future.hpp"
+#include "beluga/fiber/internal/sanitizer.hpp"
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/fiber/scope.hpp"
 #include "beluga/fiber/sync.hpp"
@@ -414,6 +418,63 @@ TEST(HttpServer, SurvivesARequestCutAtEveryByte) {
   RawPeer peer(server.port());
   for (const char c : text) peer.send({&c, 1});
   EXPECT_EQ(peer.response().second, "done");
+}
+
+// Stacks of which an address space of 47 bits has room for seven or so, but never for nine.
+constexpr std::size_t kHugeStack = std::size_t{1} << 44;
+
+TEST(HttpServer, GivesThePlacesBackOfConnectionsThatGotNoFiber) {
+  if (detail::kSanitized) GTEST_SKIP() << "the maps of a sanitizer leave no address space for such stacks";
+  Runtime runtime{{.workers = 1, .stack_size = kHugeStack}};
+  Signal go_on;
+  std::unique_ptr<HttpServer> server;
+  runtime.run([&] {
+    server = std::make_unique<HttpServer>(HttpServerOptions{},
+                                          [&](HttpServerRequest& request, HttpServerResponse& response) {
+                                            if (request.path() == "/wait") go_on.wait();
+                                            response.send("done");
+                                          });
+  });
+  std::vector<RawPeer> peers;
+  for (int i = 0; i < 12; ++i) {
+    peers.emplace_back(server->port());
+    peers.back().send(get("/wait"));
+  }
+  const auto stats = [&] { return server->stats(); };
+  while (stats().requests + stats().refused < 12) std::this_thread::yield();
+  EXPECT_GE(stats().refused, 4U);
+  EXPECT_GE(stats().requests, 1U);
+  while (stats().connections != stats().requests) std::this_thread::yield();
+  go_on.set();
+  std::size_t answered = 0;
+  for (RawPeer& peer : peers) {
+    peer.finish_sending();
+    if (peer.response().second == "done") ++answered;
+    peer.close();
+  }
+  EXPECT_EQ(answered, stats().requests);
+  while (stats().connections > 0) std::this_thread::yield();
+  RawPeer later(server->port());
+  later.send(get("/"));
+  EXPECT_EQ(later.response().second, "done");
+  EXPECT_TRUE(server->drain(20s).clean());
+}
+
+TEST(HttpServer, SaysThatThereIsNoMemoryToAcceptWith) {
+  if (detail::kSanitized) GTEST_SKIP() << "the maps of a sanitizer leave no address space for such stacks";
+  const auto descriptors = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+  };
+  // Of stacks of this size there is room for one, which the caller has.
+  Runtime runtime{{.workers = 1, .stack_size = std::size_t{1} << 46}};
+  runtime.run([&] {
+    const auto before = descriptors();
+    const auto server = attempt([] { return std::make_unique<HttpServer>(HttpServerOptions{}, echo); });
+    ASSERT_FALSE(server.ok());
+    EXPECT_EQ(server.error().code(), ErrorCode::resource_exhausted);
+    EXPECT_EQ(descriptors(), before);
+  });
+  EXPECT_TRUE(runtime.shutdown(20s).clean());
 }
 
 TEST(HttpServer, MayOutliveItsRuntime) {

@@ -156,7 +156,12 @@ std::shared_ptr<const TlsContext> TlsContext::client(const TlsClientOptions& opt
   return std::shared_ptr<const TlsContext>(new TlsContext(context));
 }
 
-Socket::Socket(boost::asio::io_context& io, int fd) : descriptor_(io, fd) {}
+Socket::Socket(boost::asio::io_context& io, FileDescriptor fd) : descriptor_(io) {
+  boost::system::error_code failure;
+  descriptor_.assign(fd.get(), failure);
+  if (failure) throw Error(ErrorCode::resource_exhausted, "cannot watch a socket: " + failure.message());
+  fd.release();
+}
 
 Socket::~Socket() {
   close();

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <boost/asio/post.hpp>
 #include <utility>
 
@@ -46,9 +45,8 @@ void WebSocket::send_binary(std::string_view bytes) {
 }
 
 Duration WebSocket::ping() {
-  static std::atomic<std::uint64_t> counter{0};
   const TimePoint start = Clock::current().now();
-  core_->send(Core::Kind::ping, fmt::format("beluga {}", ++counter));
+  core_->send(Core::Kind::ping, {});
   return Clock::current().now() - start;
 }
 

@@ -10,7 +10,7 @@
 /// nobody waits in receive().
 ///
 /// Pings are answered, close frames returned and fragments joined without a call, also while nobody receives;
-/// a few messages are read ahead, then the peer has to wait. Text is checked to be UTF-8 in both directions.
+/// at most four messages are read ahead, and none behind 256 KiB of them, then the peer has to wait. Text is checked to be UTF-8 in both directions.
 /// Frames that break the protocol close the connection with the code that the RFC names. All waits obey the
 /// current Context; a wait that ends early leaves the connection usable. Time is the runtime's clock.
 ///

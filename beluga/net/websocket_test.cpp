@@ -288,11 +288,52 @@ TEST(WebSocketServer, RefusesWhatIsNoHandshake) {
   };
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: h\r\n"), "400");
   EXPECT_EQ(status(without("GET", "POST")), "400");
-  EXPECT_EQ(status(without("Version: 13", "Version: 8")), "400");
   EXPECT_EQ(status(without("dGhlIHNhbXBsZSBub25jZQ==", "short")), "400");
+  EXPECT_EQ(status(without("dGhlIHNhbXBsZSBub25jZQ==", "!!!!IHNhbXBsZSBub25jZQ==")), "400");
+  EXPECT_EQ(status(without("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=a")), "400");
+  EXPECT_EQ(status(good + "Origin: http://h\r\nOrigin: http://evil.example\r\n"), "400");
   EXPECT_EQ(status(without("Upgrade: WebSocket", "Upgrade: h2c")), "400");
   EXPECT_EQ(status(without("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "")), "400");
   EXPECT_EQ(status(without("HTTP/1.1", "HTTP/1.0")), "400");
+}
+
+// RFC 6455 section 4.4, RFC 9110 section 15.5.22.
+TEST(WebSocketServer, TellsAClientOfAnotherVersionWhatItSpeaks) {
+  HttpServer server({}, echo());
+  for (const char* version : {"Sec-WebSocket-Version: 8\r\n", "Sec-WebSocket-Version: 130\r\n", "",
+                              "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 8\r\n"}) {
+    RawPeer peer(server.port());
+    std::string request(kHandshake);
+    request.replace(request.find("Sec-WebSocket-Version: 13\r\n"), 27, version);
+    peer.send(request + "\r\n");
+    const std::string answer = peer.rest();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 426 ")) << version;
+    EXPECT_THAT(answer, HasSubstr("\r\nSec-WebSocket-Version: 13\r\n"));
+    EXPECT_THAT(answer, HasSubstr("\r\nUpgrade: websocket\r\n"));
+    EXPECT_THAT(answer, HasSubstr("\r\nConnection: upgrade\r\n"));
+  }
+}
+
+TEST(WebSocketServer, CountsAConnectionUntilItsSocketIsClosed) {
+  Signal over;
+  testing_support::VirtualServer at({.limits = {.connections = 1}},
+                                    [&](HttpServerRequest&, HttpServerResponse& response) {
+                                      WebSocket socket = response.upgrade();
+                                      while (socket.receive()) {
+                                      }
+                                      over.set();
+                                    });
+  constexpr std::size_t kAtRest = 2;  // who accepts, and who keeps event streams alive
+  RawPeer peer = open_raw(*at.server);
+  peer.send(final_frame(kClose, close_payload(1000)));
+  EXPECT_EQ(next_frame(peer).op, kClose);
+  over.wait();
+  while (at.runtime.stats().fibers > kAtRest) std::this_thread::yield();  // now the handler is gone
+  EXPECT_EQ(at.server->stats().connections, 1U);
+  RawPeer second(at.server->port());
+  EXPECT_THAT(second.rest(), StartsWith("HTTP/1.1 503 "));
+  peer.close();
+  while (at.server->stats().connections > 0) std::this_thread::yield();
 }
 
 TEST(WebSocketServer, LetsABrowserInFromItsOwnOriginOnly) {

@@ -7,6 +7,7 @@
 #include "beluga/base/result.hpp"
 #include "beluga/fiber/context.hpp"
 #include "beluga/fiber/internal/reactor.hpp"
+#include "beluga/fiber/internal/saturating.hpp"
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/net/internal/http_server_text.hpp"
 #include "beluga/net/internal/websocket_handshake.hpp"
@@ -34,17 +35,25 @@ TimePoint now() {
   return Clock::current().now();
 }
 
+TimePoint after(Duration time) {
+  return saturating_add(now(), time);
+}
+
 }  // namespace
 
 ServerConnection::ServerConnection(std::shared_ptr<HttpServer::Impl> server, ServerLane& lane,
-                                   boost::asio::io_context& io, int fd, std::string peer)
+                                   boost::asio::io_context& io, FileDescriptor fd, std::string peer,
+                                   ConnectionPlace place)
     : server_(std::move(server)),
       lane_(lane),
       io_(io),
-      socket_(std::make_unique<Socket>(io, fd)),
+      place_(std::move(place)),
+      socket_(std::make_unique<Socket>(io, std::move(fd))),
       peer_(std::move(peer)) {}
 
-ServerConnection::~ServerConnection() = default;
+ServerConnection::~ServerConnection() {
+  if (!served_) ++server_->refused;  // there was no stack for its fiber
+}
 
 // ---- input: a pump that runs whether or not somebody waits for it, so that a disconnect is seen at once
 
@@ -151,7 +160,7 @@ std::string_view ServerConnection::read_body(std::string& chunk) {
     }
     arm_reader();
     const IoPending pending;
-    const Wake wake = reader_.wait(now() + server_->options.limits.body_idle_timeout);
+    const Wake wake = reader_.wait(after(server_->options.limits.body_idle_timeout));
     if (wake == Wake::timeout)
       fault(408, ErrorCode::deadline_exceeded, "the client stopped sending the body");
     throw_if_interrupted(wake);
@@ -177,7 +186,7 @@ bool ServerConnection::discard_body() {
 // ---- the life of a connection
 
 bool ServerConnection::handshake() {
-  const TimePoint until = now() + server_->options.limits.header_timeout;
+  const TimePoint until = after(server_->options.limits.header_timeout);
   for (;;) {
     const IoResult result = socket_->handshake();
     if (result.state == IoState::ok) return true;
@@ -194,7 +203,7 @@ bool ServerConnection::handshake() {
 ServerConnection::Next ServerConnection::await_head(bool first) {
   const auto& limits = server_->options.limits;
   parser_.emplace(limits);
-  TimePoint until = now() + (first ? limits.header_timeout : limits.idle_timeout);
+  TimePoint until = after(first ? limits.header_timeout : limits.idle_timeout);
   bool started = false;
   std::string no_body;
   for (;;) {
@@ -202,7 +211,7 @@ ServerConnection::Next ServerConnection::await_head(bool first) {
     if (parser_->state() != RequestParser::State::head) return Next::request;
     if (parser_->started() && !started) {
       started = true;
-      until = now() + limits.header_timeout;
+      until = after(limits.header_timeout);
     }
     if (eof_ || (!started && server_->draining)) return Next::close;
     switch (wait_for_input(until)) {
@@ -300,6 +309,14 @@ void ServerConnection::linger() {
 }
 
 void ServerConnection::serve() {
+  served_ = true;
+  struct End {
+    ServerConnection& self;  // may live on in handlers that wait for its socket
+    ~End() {
+      if (self.socket_) self.socket_->close();
+      self.place_ = {};
+    }
+  } end{*this};
   const std::size_t most = server_->options.limits.requests_per_connection;
   CancelCallback on_drain(server_->drain_source.token(), [this] { reader_.notify(); });
   std::shared_ptr<const TlsContext> tls;
@@ -330,12 +347,17 @@ void ServerConnection::serve() {
     linger();
   else if (next == Next::close && socket_ && !broken_ && !eof_)
     socket_->shutdown_write();
-  if (socket_) socket_->close();
 }
 
-WebSocket ServerConnection::upgrade(WebSocketServerOptions options) {
+WebSocket ServerConnection::upgrade(WebSocketServerOptions options, HttpHeaders& headers) {
   if (head_sent_) throw Error(ErrorCode::failed_precondition, "the response was sent already");
   check_websocket_handshake(parser_->head(), options);
+  if (parser_->head().headers.get_joined("Sec-WebSocket-Version") != kWebSocketVersion) {
+    // RFC 6455 section 4.4 and RFC 9110 section 15.5.22: what we would understand.
+    headers.set("Sec-WebSocket-Version", kWebSocketVersion);
+    headers.set("Upgrade", "websocket");
+    fault(426, ErrorCode::failed_precondition, "Sec-WebSocket-Version must be 13");
+  }
   if (parser_->state() != RequestParser::State::complete)
     throw Error(ErrorCode::invalid_argument, "a WebSocket handshake has no body");
   detached_ = head_sent_ = ended_ = true;
@@ -343,6 +365,7 @@ WebSocket ServerConnection::upgrade(WebSocketServerOptions options) {
   consume(pending.size());
   auto source = std::make_shared<CancelSource>(*request_);
   return accept_websocket(io_, std::move(socket_), std::move(pending), parser_->head(), options,
+                          std::move(place_),
                           [source] { source->cancel(Error(ErrorCode::cancelled, "client went away")); });
 }
 

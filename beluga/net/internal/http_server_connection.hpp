@@ -10,7 +10,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "beluga/fiber/cancel.hpp"
@@ -19,6 +18,7 @@
 #include "beluga/fiber/scope.hpp"
 #include "beluga/fiber/sync.hpp"
 #include "beluga/net/http_server.hpp"
+#include "beluga/net/internal/connection_places.hpp"
 #include "beluga/net/internal/http_server_parser.hpp"
 #include "beluga/net/internal/tls_socket.hpp"
 
@@ -49,11 +49,10 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   int listener = -1;
   std::uint16_t port = 0;
 
-  mutable std::mutex mutex;  ///< leaf: tls, per_address
+  mutable std::mutex mutex;  ///< leaf: tls
   std::shared_ptr<const detail::TlsContext> tls;
-  std::unordered_map<std::string, std::size_t> per_address;
 
-  std::atomic<std::size_t> connections{0};
+  std::shared_ptr<detail::ConnectionPlaces> places;
   std::atomic<std::uint64_t> accepted{0}, refused{0}, requests{0}, rejected{0};
   std::atomic<std::size_t> cancelled_handlers{0};
   std::atomic<bool> draining{false}, stopping{false};
@@ -66,15 +65,16 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   const std::shared_ptr<Runtime::Impl> host;
   const std::shared_ptr<const char> mark = std::make_shared<const char>('h');  ///< the value of HandlerOf
   std::unique_ptr<Scope> scope;  ///< owns the acceptors, which own the connections
-  std::atomic<std::size_t> lanes_running{0};
+  std::atomic<std::size_t> lanes_open{0};
   Signal lanes_done;
 
   void listen();
   void start();
-  void run_lane(int fd);
-  /// Whether a connection from `address` is within the limits; counts it if so.
-  bool admit(const std::string& address);
-  void release(const std::string& address) noexcept;
+  class Lane;
+  /// Accepts and serves connections on the calling fiber's worker until the server drains.
+  void run_lane(Lane& lane);
+  /// Starts to serve one; throws when there is no memory for it.
+  void serve(detail::FileDescriptor connection, std::string peer, Scope& running, detail::ServerLane& shared);
   /// Throws Error{failed_precondition} to a handler of this server, which would wait for itself.
   void refuse_own_handler(std::string_view call) const;
   bool in_own_handler() const;
@@ -87,7 +87,7 @@ namespace detail {
 class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
  public:
   ServerConnection(std::shared_ptr<HttpServer::Impl> server, ServerLane& lane, boost::asio::io_context& io,
-                   int fd, std::string peer);
+                   FileDescriptor fd, std::string peer, ConnectionPlace place);
   ~ServerConnection();
 
   /// The life of the connection. On a fiber of its worker.
@@ -110,7 +110,8 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   void write_chunk(std::string_view data);
   void end_stream();
   void keep_alive_by_comments();
-  WebSocket upgrade(WebSocketServerOptions options);
+  /// `headers` are those of the answer, for what a refusal has to name.
+  WebSocket upgrade(WebSocketServerOptions options, HttpHeaders& headers);
   /// For the lane's keeper: a comment, if nothing was written since `before`.
   void comment_if_silent(TimePoint before) noexcept;
 
@@ -141,8 +142,10 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   std::shared_ptr<HttpServer::Impl> server_;
   ServerLane& lane_;
   boost::asio::io_context& io_;
+  ConnectionPlace place_;  ///< goes after the socket
   std::unique_ptr<Socket> socket_;
   std::string peer_;
+  bool served_ = false;
   bool tls_ = false;
 
   ParkingSpot reader_;

@@ -10,12 +10,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "beluga/base/result.hpp"
 #include "beluga/fiber/blocking.hpp"
 #include "beluga/fiber/context.hpp"
+#include "beluga/fiber/future.hpp"
 #include "beluga/fiber/internal/reactor.hpp"
 #include "beluga/fiber/internal/runtime_impl.hpp"
+#include "beluga/fiber/internal/saturating.hpp"
 #include "beluga/fiber/runtime.hpp"
 #include "beluga/net/internal/http_server_connection.hpp"
 #include "beluga/net/internal/http_server_text.hpp"
@@ -63,43 +68,82 @@ void HttpServer::Impl::listen() {
   port = ntohs(address.ss_family == AF_INET ? four->sin_port : six->sin6_port);
 }
 
-bool HttpServer::Impl::admit(const std::string& address) {
-  if (connections.fetch_add(1) < options.limits.connections) {
-    const std::lock_guard lock(mutex);
-    std::size_t& count = per_address[address];
-    if (count < options.limits.connections_per_address) {
-      ++count;
-      return true;
-    }
+/// The part of one worker: its own descriptor of the listening socket, and a place among those that drain()
+/// waits for. Both go also when there is no stack to run it on.
+class HttpServer::Impl::Lane {
+ public:
+  explicit Lane(Impl& server) : listener_(::fcntl(server.listener, F_DUPFD_CLOEXEC, 0)), server_(server) {
+    if (listener_.get() < 0)
+      throw Error(ErrorCode::unavailable,
+                  fmt::format("HttpServer: no descriptor to listen with: {}", std::strerror(errno)));
+    ++server_.lanes_open;
   }
-  --connections;
-  return false;
+  ~Lane() {
+    if (server_.lanes_open.fetch_sub(1) == 1) server_.lanes_done.set();
+  }
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  detail::FileDescriptor listener_;
+  bool up_ = false;  ///< all of its fibers run
+
+ private:
+  Impl& server_;
+};
+
+void HttpServer::Impl::serve(detail::FileDescriptor connection, std::string peer, Scope& running,
+                             detail::ServerLane& shared) {
+  auto place = places->take(peer);
+  if (!place) {
+    ++refused;
+    // Best effort: the answer fits into the socket's buffer, and nobody waits for it.
+    static constexpr std::string_view kBusy =
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: "
+        "1\r\n\r\n";
+    if (!options.tls) (void)::send(connection.get(), kBusy.data(), kBusy.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ::shutdown(connection.get(), SHUT_WR);
+    return;
+  }
+  const int on = 1;
+  ::setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  auto served =
+      std::make_shared<detail::ServerConnection>(shared_from_this(), shared, detail::worker_io(),
+                                                 std::move(connection), std::move(peer), *std::move(place));
+  // The scope keeps what a refused child holds until the server ends: so that one must not hold the connection.
+  bool started = false;
+  const Future<void> outcome = running.spawn("http connection", [&started, self = served.get()] {
+    const auto own = self->shared_from_this();
+    started = true;
+    (void)attempt([&] { own->serve(); });
+  });
+  // Not even a cancelled acceptor may go before the child has its own hold on the connection.
+  while (!started && !outcome.ready()) (void)attempt([] { yield_now(); });
 }
 
-void HttpServer::Impl::release(const std::string& address) noexcept {
-  --connections;
-  const std::lock_guard lock(mutex);
-  const auto found = per_address.find(address);
-  if (found != per_address.end() && --found->second == 0) per_address.erase(found);
-}
-
-void HttpServer::Impl::run_lane(int fd) {
+void HttpServer::Impl::run_lane(Lane& lane) {
   auto& io = detail::worker_io();
-  detail::ServerLane lane;
+  detail::ServerLane shared;
+  bool keeping = false;
   Scope keeper;
-  keeper.spawn("http keep-alive", [this, &lane] {
+  const Future<void> kept = keeper.spawn("http keep-alive", [this, &shared, &keeping] {
+    keeping = true;
     const Duration period = options.sse_keep_alive / 2;
     for (;;) {
-      while (lane.event_streams.empty()) detail::throw_if_interrupted(lane.keeper.wait());
+      while (shared.event_streams.empty()) detail::throw_if_interrupted(shared.keeper.wait());
       sleep_for(period);
       const TimePoint before = now() - period;
-      for (detail::ServerConnection* connection : lane.event_streams) connection->comment_if_silent(before);
+      for (detail::ServerConnection* connection : shared.event_streams) connection->comment_if_silent(before);
     }
   });
   {
     Scope running(Scope::OnFailure::keep_going);
     auto spot = std::make_shared<detail::ParkingSpot>();
+    const int fd = lane.listener_.get();
     boost::asio::posix::stream_descriptor acceptor(io, fd);
+    (void)lane.listener_.release();
+    while (!keeping && !kept.ready()) yield_now();
+    if (kept.ready()) kept.get();
+    lane.up_ = true;
     CancelCallback on_drain(drain_source.token(), [spot] { spot->notify(); });
     bool waiting = false;
     while (!draining && !Context::current().cancel_token().cancelled()) {
@@ -123,28 +167,9 @@ void HttpServer::Impl::run_lane(int fd) {
         continue;
       }
       ++accepted;
-      std::string peer = detail::address_text(address);
-      if (!admit(peer)) {
-        ++refused;
-        // Best effort: the answer fits into the socket's buffer, and nobody waits for it.
-        static constexpr std::string_view kBusy =
-            "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: "
-            "1\r\n\r\n";
-        if (!options.tls) (void)::send(connection, kBusy.data(), kBusy.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-        ::shutdown(connection, SHUT_WR);
-        ::close(connection);
-        continue;
-      }
-      const int on = 1;
-      ::setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-      // Given back also when there is no memory for a fiber, or none for the connection.
-      const auto give_back = [self = shared_from_this(), peer](void*) { self->release(peer); };
-      std::shared_ptr<void> place(this, give_back);
-      auto served =
-          std::make_shared<detail::ServerConnection>(shared_from_this(), lane, io, connection, peer);
-      running.spawn("http connection", [place = std::move(place), served = std::move(served)]() mutable {
-        (void)attempt([&] { served->serve(); });
-        place.reset();
+      // One that there is no memory for must not take the others down with it.
+      (void)attempt([&, connection = detail::FileDescriptor(connection)]() mutable {
+        serve(std::move(connection), detail::address_text(address), running, shared);
       });
     }
     acceptor.close();
@@ -158,22 +183,30 @@ void HttpServer::Impl::start() {
     // The server outlives the work that made it: that work's deadline is not the requests'.
     ContextScope clean{Context()};
     scope = std::make_unique<Scope>(Scope::OnFailure::keep_going);
-    const unsigned lanes = detail::worker_count();
-    lanes_running = lanes;
-    for (unsigned i = 0; i < lanes; ++i) {
-      const int fd = ::fcntl(listener, F_DUPFD_CLOEXEC, 0);
-      scope->spawn("http acceptor", [this, fd] {
-        const auto outcome = attempt([&] { run_lane(fd); });
-        if (lanes_running.fetch_sub(1) == 1) lanes_done.set();
-        outcome.value();
-      });
+    std::vector<std::unique_ptr<Lane>> lanes(detail::worker_count());
+    for (auto& lane : lanes) lane = std::make_unique<Lane>(*this);
+    std::vector<Future<void>> starts;
+    for (auto& lane : lanes) {
+      starts.push_back(scope->spawn("http start", [this, own = std::move(lane)]() mutable {
+        Lane& started = *own;
+        const Future<void> accepting =
+            scope->spawn("http acceptor", [this, lane = std::move(own)] { run_lane(*lane); });
+        while (!accepting.ready() && !started.up_) yield_now();
+        if (accepting.ready()) accepting.get();
+      }));
     }
+    for (const auto& start : starts) start.get();
   };
-  // From a plain thread, fibers start on the workers in turn; from a fiber they would all be its neighbours.
-  if (Runtime::on_fiber())
-    blocking(launch);
-  else
-    launch();
+  const auto launched = attempt([&] {
+    // From a plain thread, fibers start on the workers in turn; from a fiber they would all be its neighbours.
+    if (Runtime::on_fiber())
+      blocking(launch);
+    else
+      launch();
+  });
+  if (launched.ok()) return;
+  (void)attempt([&] { drain_here(Duration::zero()); });
+  raise(launched.error());
 }
 
 bool HttpServer::Impl::in_own_handler() const {
@@ -204,16 +237,17 @@ HttpDrainReport HttpServer::Impl::drain(Duration grace) {
 HttpDrainReport HttpServer::Impl::drain_here(Duration grace) {
   const std::lock_guard lock(drain_mutex);
   if (drained.is_set()) return report;
-  const std::size_t open = connections;
+  const std::size_t open = places->taken();
   draining = true;
   ::close(std::exchange(listener, -1));
   drain_source.cancel(Error(ErrorCode::cancelled, "server is shutting down"));
-  const bool in_time = lanes_done.wait_until(now() + grace);
-  if (!in_time) {
-    stopping = true;
-    scope->cancel(Error(ErrorCode::cancelled, "server is shutting down"));
+  if (scope) {  // else the start has failed before there was one
+    if (!lanes_done.wait_until(detail::saturating_add(now(), grace))) {
+      stopping = true;
+      scope->cancel(Error(ErrorCode::cancelled, "server is shutting down"));
+    }
+    (void)attempt([&] { scope->join(); });
   }
-  (void)attempt([&] { scope->join(); });
   report.cancelled = cancelled_handlers;
   report.finished = open - std::min(open, report.cancelled);
   drained.set();

@@ -7,6 +7,7 @@
 #include "beluga/base/result.hpp"
 #include "beluga/fiber/clock.hpp"
 #include "beluga/fiber/internal/reactor.hpp"
+#include "beluga/fiber/internal/saturating.hpp"
 #include "beluga/net/internal/http_server_connection.hpp"
 #include "beluga/net/internal/http_server_text.hpp"
 
@@ -15,6 +16,10 @@ namespace beluga::detail {
 namespace {
 TimePoint now() {
   return Clock::current().now();
+}
+
+TimePoint after(Duration time) {
+  return saturating_add(now(), time);
 }
 }  // namespace
 
@@ -61,7 +66,7 @@ void ServerConnection::write(std::span<std::string_view> parts) {
           socket_->when_readable(std::move(ready));
       }
       const IoPending pending;
-      const Wake wake = writer_.wait(now() + limits.write_idle_timeout);
+      const Wake wake = writer_.wait(after(limits.write_idle_timeout));
       if (wake == Wake::notified) continue;
       // Part of a message is out: this connection cannot say anything sensible any more.
       broken_ = true;
@@ -101,6 +106,7 @@ void ServerConnection::send_whole(int status, const HttpHeaders& headers, std::s
   // either way.
   if (parser_->state() == RequestParser::State::body && parser_->head().expects_continue && !continue_sent_)
     close_after_ = true;
+  if (headers.contains("Upgrade")) head_ += "Connection: upgrade\r\n";  // RFC 9110 section 7.8
   if (close_after_)
     head_ += "Connection: close\r\n";
   else if (parser_->head().minor_version == 0)

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "beluga/base/function.hpp"
+#include "beluga/net/internal/file_descriptor.hpp"
 #include "beluga/net/tls.hpp"
 
 struct ssl_ctx_st;
@@ -44,8 +45,9 @@ struct IoResult {
 
 class Socket {
  public:
-  /// Takes `fd`, which must be a non-blocking stream socket.
-  Socket(boost::asio::io_context& io, int fd);
+  /// `fd` must be a non-blocking stream socket. Throws Error{resource_exhausted} when the system cannot watch
+  /// it.
+  Socket(boost::asio::io_context& io, FileDescriptor fd);
   ~Socket();
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "beluga/base/result.hpp"
 #include "beluga/fiber/clock.hpp"
+#include "beluga/fiber/internal/saturating.hpp"
 #include "beluga/fiber/runtime.hpp"
 
 namespace beluga {
@@ -20,6 +22,7 @@ constexpr std::size_t kDeflateStep = 64 * 1024;  // compressed at a time: under 
 constexpr std::size_t kWorthDeflating = 32;      // shorter messages do not get smaller
 constexpr Duration kLinger = std::chrono::seconds(1);
 constexpr std::size_t kLingerBytes = 1024 * 1024;
+constexpr std::string_view kPing = "beluga ";  // then its number
 
 using detail::IoState;
 using detail::WebSocketEvent;
@@ -39,6 +42,10 @@ TimePoint now() {
   return Clock::current().now();
 }
 
+TimePoint after(Duration time) {
+  return detail::saturating_add(now(), time);
+}
+
 Error closed_error() {
   return Error(ErrorCode::failed_precondition, "WebSocket: the connection is closed");
 }
@@ -55,18 +62,20 @@ std::unique_ptr<detail::WebSocketInflater> make_inflater(
 WebSocket::Core::Core(Side own_side, boost::asio::io_context& own_io,
                       std::unique_ptr<detail::Socket> own_socket, std::string own_input,
                       const WebSocketLimits& own_limits,
-                      const std::optional<detail::DeflateAgreement>& deflate)
+                      const std::optional<detail::DeflateAgreement>& deflate,
+                      detail::ConnectionPlace own_place)
     : io(own_io),
       limits(own_limits),
       side_(own_side),
+      place_(std::move(own_place)),
       socket_(std::move(own_socket)),
       input_(std::move(own_input)),
       reader_(own_side == Side::server, own_limits.message_bytes, make_inflater(own_side, deflate)),
       idle_timer_([this] { on_idle(); }),
-      write_timer_([this] { lose("the peer took no byte for WebSocketLimits::write_idle_timeout"); }),
+      write_timer_([this] { on_write_idle(); }),
       close_timer_([this] {
         if (lingering_)
-          socket_->close();
+          close_socket();
         else
           cut();
       }) {
@@ -97,8 +106,9 @@ bool WebSocket::Core::has_ended() const {
 
 /// A clock that jumps when nothing is under way must not jump while somebody waits for the peer.
 void WebSocket::Core::show_waiting() {
-  const bool waits = !goodbye_ && !lingering_ && !has_ended() &&
-                     (receivers > 0 || !outbox_.empty() || !awaiting_pong_.empty() || !closers_.empty());
+  const bool waits =
+      !goodbye_ && !lingering_ && !has_ended() &&
+      (receivers > 0 || !outbox_.empty() || !awaiting_pong_.empty() || !closers_.empty() || idle_ping_sent_);
   if (!waits)
     waiting_.reset();
   else if (!waiting_)
@@ -109,8 +119,9 @@ void WebSocket::Core::show_waiting() {
 
 void WebSocket::Core::heard() {
   last_heard_ = now();
-  idle_ping_sent_ = false;
-  if (limits.idle_timeout > Duration::zero()) idle_timer_.set(last_heard_ + limits.idle_timeout / 2);
+  if (std::exchange(idle_ping_sent_, false)) show_waiting();
+  if (closing_) return;
+  if (limits.idle_timeout > Duration::zero()) idle_timer_.set(after(limits.idle_timeout / 2));
 }
 
 void WebSocket::Core::on_idle() {
@@ -118,15 +129,24 @@ void WebSocket::Core::on_idle() {
   // While the messages that were read ahead wait for a receiver, the silence is ours.
   if (!reading_ && !digest_posted_) return heard();
   if (idle_ping_sent_) {
-    // Timers fire before sockets are read: what came while the worker was busy counts.
+    // Timers fire before sockets are read: what came while the worker was away counts.
     if (reading_ && read_some()) return pump();
     if (has_ended()) return;
     return lose("the peer was silent for WebSocketLimits::idle_timeout");
   }
   idle_ping_sent_ = true;
-  idle_timer_.set(std::max(last_heard_ + limits.idle_timeout, now() + limits.idle_timeout / 2));
-  idle_ping_ = !closing_;
+  idle_timer_.set(
+      std::max(detail::saturating_add(last_heard_, limits.idle_timeout), after(limits.idle_timeout / 2)));
+  idle_ping_ = true;
+  show_waiting();
   flush();
+}
+
+void WebSocket::Core::on_write_idle() {
+  // Here, too: what the peer has taken while the worker was away counts.
+  write_progressed_ = write_armed_ = false;
+  flush();
+  if (!write_progressed_) lose("the peer took no byte for WebSocketLimits::write_idle_timeout");
 }
 
 void WebSocket::Core::arm_reader() {
@@ -154,16 +174,22 @@ void WebSocket::Core::pump() {
     // read can hold would keep the worker from everybody else.
     if (pong_) flush();
     if (!more || has_ended() || reading_) return;
-    if (round == 4) {  // a peer that sends as fast as we read does not get the worker for itself
-      digest_posted_ = true;
-      boost::asio::post(io, [self = shared_from_this()] {
-        self->digest_posted_ = false;
-        self->pump();
-      });
-      return;
-    }
+    if (round == 4) return go_on_later();  // a peer that sends as fast as we read is not the only one
     if (!read_some()) return;
   }
+}
+
+/// After others had a turn.
+void WebSocket::Core::go_on_later() {
+  digest_posted_ = true;
+  boost::asio::post(io, [self = shared_from_this()] {
+    self->digest_posted_ = false;
+    self->pump();
+  });
+}
+
+bool WebSocket::Core::inbox_full() const {
+  return inbox_.size() >= kReadAhead || inbox_bytes_ >= kReadAheadBytes;
 }
 
 /// Whether there is something new in `input_`.
@@ -192,7 +218,7 @@ bool WebSocket::Core::read_some() {
 /// False: not to read on now.
 bool WebSocket::Core::digest() {
   while (input_position_ < input_.size()) {
-    if (!closing_ && inbox_.size() >= kReadAhead) return false;
+    if (!closing_ && inbox_full()) return false;
     std::string_view rest = std::string_view(input_).substr(input_position_);
     WebSocketEvent event = reader_.next(rest);
     input_position_ = input_.size() - rest.size();
@@ -200,29 +226,18 @@ bool WebSocket::Core::digest() {
       case WebSocketEvent::Kind::none:
         break;
       case WebSocketEvent::Kind::again:
-        digest_posted_ = true;
-        boost::asio::post(io, [self = shared_from_this()] {
-          self->digest_posted_ = false;
-          self->pump();
-        });
+        go_on_later();
         return false;
       case WebSocketEvent::Kind::message:
-        if (!closing_)
-          (void)attempt([&] { inbox_.try_send({.data = std::move(event.data), .binary = event.binary}); });
+        inbox_bytes_ += event.data.size();
+        (void)attempt([&] { inbox_.try_send({.data = std::move(event.data), .binary = event.binary}); });
         break;
       case WebSocketEvent::Kind::ping:
         pong_ = std::move(event.data);  // sent by pump(): one answer for all pings of a read
         break;
-      case WebSocketEvent::Kind::pong: {
-        // It answers that ping and all before it (RFC 6455 section 5.5.3).
-        const auto found = std::find_if(awaiting_pong_.begin(), awaiting_pong_.end(),
-                                        [&](const auto& entry) { return entry.first == event.data; });
-        if (found == awaiting_pong_.end()) break;
-        for (auto entry = awaiting_pong_.begin(); entry != found + 1; ++entry) entry->second.set();
-        awaiting_pong_.erase(awaiting_pong_.begin(), found + 1);
-        show_waiting();
+      case WebSocketEvent::Kind::pong:
+        on_pong(event.data);
         break;
-      }
       case WebSocketEvent::Kind::close:
         on_close(std::move(event));
         return false;
@@ -237,15 +252,29 @@ bool WebSocket::Core::digest() {
     std::string().swap(input_);
   else
     input_.clear();
-  return closing_ || inbox_.size() < kReadAhead;
+  return closing_ || !inbox_full();
+}
+
+/// It answers its ping and all before it (RFC 6455 section 5.5.3).
+void WebSocket::Core::on_pong(std::string_view payload) {
+  if (!payload.starts_with(kPing)) return;
+  payload.remove_prefix(kPing.size());
+  std::uint64_t number = 0;
+  const auto [stop, failure] = std::from_chars(payload.data(), payload.data() + payload.size(), number);
+  if (failure != std::errc() || stop != payload.data() + payload.size() || number > pings_sent_) return;
+  std::erase_if(awaiting_pong_, [&](Ping& ping) {
+    if (ping.number > number) return false;
+    ping.done.set();
+    return true;
+  });
+  show_waiting();
 }
 
 void WebSocket::Core::on_close(WebSocketEvent event) {
   peer_close_ = WebSocketClose{event.code, std::move(event.data)};
   if (close_sent_) return finish(*peer_close_, std::nullopt);
   const bool ours_is_queued = closing_;
-  closing_ = true;
-  idle_timer_.stop();
+  begin_closing();
   // 1005 stands for no code, which is answered by none (RFC 6455 section 7.4.1).
   close_now_ = WebSocketClose{peer_close_->code, {}};
   if (!ours_is_queued) cut_after(limits.close_timeout);
@@ -260,8 +289,7 @@ void WebSocket::Core::on_failure(WebSocketEvent event) {
                                 : Error(ErrorCode::invalid_argument,
                                         "WebSocket: the peer broke the protocol: " + event.data);
   if (close_sent_) return finish({event.code, {}}, failure_);
-  closing_ = true;
-  idle_timer_.stop();
+  begin_closing();
   close_now_ = WebSocketClose{event.code, {}};
   inbox_.close(*failure_);
   cut_after(limits.close_timeout);
@@ -296,19 +324,23 @@ void WebSocket::Core::enqueue(Outgoing out) {
     fail_message(out);
     return show_waiting();
   }
-  // A peer that takes nothing must not let the messages of senders who gave up pile up here.
-  std::erase_if(outbox_, [](const Outgoing& entry) {
-    return !entry.started && entry.abandoned && entry.abandoned->load();
-  });
   if (out.kind == Kind::close) {
-    closing_ = true;
-    idle_timer_.stop();
+    begin_closing();
     cut_after(limits.close_timeout);
   }
   outbox_.push_back(std::move(out));
   show_waiting();
   flush();
   if (closing_) pump();  // a full inbox does not hold up the peer's answer
+}
+
+/// A peer that takes nothing, or answers no ping, must not let what its senders gave up pile up here.
+void WebSocket::Core::forget_abandoned() {
+  std::erase_if(outbox_, [](const Outgoing& entry) {
+    return !entry.started && entry.abandoned && entry.abandoned->load();
+  });
+  std::erase_if(awaiting_pong_, [](const Ping& ping) { return ping.abandoned->load(); });
+  show_waiting();
 }
 
 void WebSocket::Core::frame(WebSocketOpcode opcode, bool last, bool compressed, std::string payload) {
@@ -355,7 +387,7 @@ bool WebSocket::Core::next_frame() {
       close_frame({out.code, out.data});
       return true;
     case Kind::ping:
-      frame(WebSocketOpcode::ping, true, false, out.data);
+      frame(WebSocketOpcode::ping, true, false, fmt::format("{}{}", kPing, ++pings_sent_));
       return true;
     default:
       break;
@@ -393,6 +425,7 @@ void WebSocket::Core::flush() {
       const detail::IoResult result = socket_->try_write(std::span(parts.data(), count));
       if (result.state == IoState::ok) {
         written_ += result.bytes;
+        write_progressed_ = true;
         write_timer_.stop();
         continue;
       }
@@ -411,7 +444,7 @@ void WebSocket::Core::flush() {
         socket_->when_writable(std::move(ready));
       else
         socket_->when_readable(std::move(ready));
-      if (limits.write_idle_timeout > Duration::zero()) write_timer_.set(now() + limits.write_idle_timeout);
+      if (limits.write_idle_timeout > Duration::zero()) write_timer_.set(after(limits.write_idle_timeout));
       return;
     }
     const bool more_to_deflate = under_way_ == UnderWay::fragment;
@@ -441,10 +474,10 @@ void WebSocket::Core::frame_written() {
     case UnderWay::last: {
       Outgoing out = std::move(outbox_.front());
       outbox_.pop_front();
-      if (out.kind == Kind::ping)
-        awaiting_pong_.emplace_back(std::move(out.data), std::move(out.done));
-      else
+      if (out.kind != Kind::ping)
         out.done.set();
+      else if (!out.abandoned->load())
+        awaiting_pong_.push_back({pings_sent_, std::move(out.done), std::move(out.abandoned)});
       show_waiting();
       break;
     }
@@ -455,15 +488,34 @@ void WebSocket::Core::frame_written() {
 
 // ---- ending
 
+/// Nothing more is taken to be sent, and what comes is not even inflated: while messages are delivered, a full
+/// inbox holds a peer up, and now nothing would.
+void WebSocket::Core::begin_closing() {
+  closing_ = true;
+  idle_timer_.stop();
+  reader_.drop_messages();
+}
+
 void WebSocket::Core::cut_after(Duration patience) {
-  close_timer_.set(now() + patience);
+  close_timer_.set(after(patience));
+}
+
+void WebSocket::Core::close_socket() {
+  socket_->close();
+  place_ = {};
+}
+
+/// The peer cannot take it for an end in order.
+void WebSocket::Core::abort_socket() {
+  socket_->abort();
+  place_ = {};
 }
 
 void WebSocket::Core::cut() {
   const std::shared_ptr<Core> self = shared_from_this();
   if (!has_ended())
     finish({1006, {}}, Error(ErrorCode::data_loss, "WebSocket: the peer did not close in time; cut"));
-  socket_->abort();
+  abort_socket();
 }
 
 void WebSocket::Core::lose(std::string why) {
@@ -477,7 +529,7 @@ void WebSocket::Core::lose(std::string why) {
   } else {
     finish({1006, {}},
            Error(ErrorCode::data_loss, "WebSocket: the connection was lost without a goodbye: " + why));
-    socket_->abort();
+    abort_socket();
   }
 }
 
@@ -499,7 +551,7 @@ void WebSocket::Core::finish(WebSocketClose how, std::optional<Error> error) {
     inbox_.close();
   // Whoever closes, or is told of the peer's goodbye by receive(), knows; anybody else has to be stopped.
   const bool told = (closing_ && !peer_close_ && !failure_) || (!error && receivers > 0) || !closers_.empty();
-  for (auto& [payload, promise] : awaiting_pong_) promise.fail(closed_error());
+  for (Ping& ping : awaiting_pong_) ping.done.fail(closed_error());
   awaiting_pong_.clear();
   for (Outgoing& out : outbox_) fail_message(out);
   const bool closed_by_us = told || std::any_of(outbox_.begin(), outbox_.end(),
@@ -519,7 +571,7 @@ void WebSocket::Core::linger() {
   lingering_ = true;
   std::string().swap(input_);
   socket_->shutdown_write();
-  close_timer_.set(now() + kLinger);
+  cut_after(kLinger);
   linger_step();
 }
 
@@ -536,7 +588,7 @@ void WebSocket::Core::linger_step() {
     break;
   }
   close_timer_.stop();
-  socket_->close();
+  close_socket();
 }
 
 void WebSocket::Core::say_goodbye() {
@@ -558,7 +610,9 @@ std::optional<WebSocketMessage> WebSocket::Core::receive() {
       core.on_worker_do([self = core.shared_from_this()] { self->pump(); });
     }
   } waiting(*this);
-  return inbox_.receive();
+  auto message = inbox_.receive();
+  if (message) inbox_bytes_ -= message->data.size();
+  return message;
 }
 
 void WebSocket::Core::send(Kind kind, std::string data) {
@@ -569,6 +623,7 @@ void WebSocket::Core::send(Kind kind, std::string data) {
     done.get();
   } catch (...) {
     abandoned->store(true);
+    (void)attempt([&] { on_worker_do([self = shared_from_this()] { self->forget_abandoned(); }); });
     throw;
   }
 }
@@ -576,7 +631,7 @@ void WebSocket::Core::send(Kind kind, std::string data) {
 void WebSocket::Core::close(std::uint16_t code, std::string reason) {
   const Future<void> done = submit(
       {.kind = Kind::close, .data = std::move(reason), .code = code, .done = {}, .abandoned = nullptr});
-  (void)done.wait_until(now() + limits.close_timeout);
+  (void)done.wait_until(after(limits.close_timeout));
   on_worker_do([self = shared_from_this()] {
     if (!self->has_ended()) self->cut();
   });

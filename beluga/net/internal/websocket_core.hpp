@@ -19,6 +19,7 @@
 #include "beluga/fiber/channel.hpp"
 #include "beluga/fiber/future.hpp"
 #include "beluga/fiber/internal/reactor.hpp"
+#include "beluga/net/internal/connection_places.hpp"
 #include "beluga/net/internal/tls_socket.hpp"
 #include "beluga/net/internal/websocket_frames.hpp"
 #include "beluga/net/websocket.hpp"
@@ -34,7 +35,7 @@ struct WebSocket::Core : std::enable_shared_from_this<Core> {
   /// `socket` has the handshake behind it; `input` was read after it. Made on its worker.
   Core(Side own_side, boost::asio::io_context& own_io, std::unique_ptr<detail::Socket> own_socket,
        std::string own_input, const WebSocketLimits& own_limits,
-       const std::optional<detail::DeflateAgreement>& deflate);
+       const std::optional<detail::DeflateAgreement>& deflate, detail::ConnectionPlace own_place = {});
 
   // On the worker.
   void start();
@@ -62,23 +63,34 @@ struct WebSocket::Core : std::enable_shared_from_this<Core> {
 
  private:
   static constexpr std::size_t kReadAhead = 4;
+  static constexpr std::size_t kReadAheadBytes = 256 * 1024;
+  using Abandoned = std::shared_ptr<std::atomic<bool>>;  ///< whether the sender waits no more
   struct Outgoing {
     Kind kind;
     std::string data;
     std::uint16_t code = 0;
     Promise<void> done;
-    std::shared_ptr<std::atomic<bool>> abandoned;  ///< its sender waits no more
-    std::size_t position = 0;                      ///< of `data`, while it goes out in fragments
+    Abandoned abandoned;
+    std::size_t position = 0;  ///< of `data`, while it goes out in fragments
     bool started = false;
+  };
+  struct Ping {
+    std::uint64_t number;
+    Promise<void> done;
+    Abandoned abandoned;
   };
 
   Future<void> submit(Outgoing out);
   void enqueue(Outgoing out);
   void fail_message(Outgoing& out);
+  void forget_abandoned();
 
   void arm_reader();
   bool read_some();
+  bool inbox_full() const;
   bool digest();
+  void go_on_later();
+  void on_pong(std::string_view payload);
   void on_close(detail::WebSocketEvent event);
   void on_failure(detail::WebSocketEvent event);
 
@@ -88,17 +100,23 @@ struct WebSocket::Core : std::enable_shared_from_this<Core> {
   void frame_written();
 
   void on_idle();
+  void on_write_idle();
+  void begin_closing();
   void cut_after(Duration patience);
   void heard();
   void lose(std::string why);
   void finish(WebSocketClose how, std::optional<Error> error);
   void linger();
   void linger_step();
+  void close_socket();
+  void abort_socket();
   void show_waiting();
 
   const Side side_;
+  detail::ConnectionPlace place_;  ///< goes with the socket
   std::unique_ptr<detail::Socket> socket_;
   Channel<WebSocketMessage> inbox_{kReadAhead + 1};
+  std::atomic<std::size_t> inbox_bytes_{0};
 
   // Reading.
   std::string input_;
@@ -125,7 +143,9 @@ struct WebSocket::Core : std::enable_shared_from_this<Core> {
     close
   } under_way_ = UnderWay::nothing;
   bool write_armed_ = false;
-  std::vector<std::pair<std::string, Promise<void>>> awaiting_pong_;
+  bool write_progressed_ = false;
+  std::uint64_t pings_sent_ = 0;
+  std::vector<Ping> awaiting_pong_;  ///< in the order in which they were sent
 
   // Ending.
   bool closing_ = false;  ///< we want to end: nothing more is taken, and what comes is dropped

@@ -1,25 +1,17 @@
 #include "beluga/net/internal/websocket_handshake.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <utility>
-#include <vector>
 
-#include "beluga/fiber/blocking.hpp"
 #include "beluga/fiber/context.hpp"
-#include "beluga/fiber/internal/park.hpp"
 #include "beluga/fiber/internal/reactor.hpp"
+#include "beluga/net/internal/tcp_connect.hpp"
 #include "beluga/net/internal/websocket_core.hpp"
 
 namespace beluga::detail {
@@ -51,34 +43,20 @@ bool same_origin(std::string_view origin, std::string_view host) {
   return http_names_equal(origin.substr(scheme + 3), host);
 }
 
+/// 16 bytes in base64 (RFC 4648 section 4).
+bool is_key(std::string_view text) {
+  if (text.size() != 24 || !text.ends_with("==")) return false;
+  return std::ranges::all_of(text.substr(0, 22), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+  });
+}
+
 std::string base64(const unsigned char* data, std::size_t size) {
   std::string out((size + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock writes a NUL behind
   const int length =
       ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), data, static_cast<int>(size));
   out.resize(static_cast<std::size_t>(length));
   return out;
-}
-
-/// Waits until the socket is ready; on a fiber of its worker. Throws what interrupts it.
-void wait_ready(Socket& socket, bool readable) {
-  struct Arrival {
-    ParkingSpot spot;
-    bool done = false;
-  };
-  auto arrival = std::make_shared<Arrival>();
-  auto ready = [arrival] {
-    arrival->done = true;
-    arrival->spot.notify();
-  };
-  if (readable)
-    socket.when_readable(std::move(ready));
-  else
-    socket.when_writable(std::move(ready));
-  const IoPending pending;
-  while (!arrival->done) {
-    const Wake wake = arrival->spot.wait();
-    if (!arrival->done) throw_if_interrupted(wake);
-  }
 }
 
 bool wants(const IoResult& result) {
@@ -117,11 +95,10 @@ void check_websocket_handshake(const RequestHead& head, WebSocketServerOptions& 
   if (head.method != "GET" || head.minor_version < 1 || !headers.has_token("Connection", "upgrade") ||
       !headers.has_token("Upgrade", "websocket"))
     throw Error(ErrorCode::invalid_argument, "this is no WebSocket handshake (RFC 6455 section 4.2.1)");
-  if (headers.get_or("Sec-WebSocket-Version", "") != "13")
-    throw Error(ErrorCode::invalid_argument, "Sec-WebSocket-Version must be 13");
-  const std::string_view key = headers.get_or("Sec-WebSocket-Key", "");
-  if (headers.get_all("Sec-WebSocket-Key").size() != 1 || key.size() != 24 || !key.ends_with("=="))
+  if (headers.get_all("Sec-WebSocket-Key").size() != 1 || !is_key(headers.get_or("Sec-WebSocket-Key", "")))
     throw Error(ErrorCode::invalid_argument, "Sec-WebSocket-Key must be 16 bytes in base64, given once");
+  if (headers.get_all("Origin").size() > 1)
+    throw Error(ErrorCode::invalid_argument, "Origin must be given once");
   if (const auto origin = headers.get("Origin")) {
     const bool allowed = options.allow_origin ? options.allow_origin(*origin)
                                               : same_origin(*origin, headers.get_or("Host", ""));
@@ -131,7 +108,7 @@ void check_websocket_handshake(const RequestHead& head, WebSocketServerOptions& 
 
 WebSocket accept_websocket(boost::asio::io_context& io, std::unique_ptr<Socket> socket, std::string pending,
                            const RequestHead& head, const WebSocketServerOptions& options,
-                           Function<void()> gone) {
+                           ConnectionPlace place, Function<void()> gone) {
   std::string answer =
       "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "
       "websocket\r\nSec-WebSocket-Accept: " +
@@ -153,8 +130,9 @@ WebSocket accept_websocket(boost::asio::io_context& io, std::unique_ptr<Socket> 
   }
   answer += "\r\n";
   if (!write_all(*socket, answer)) throw Error(ErrorCode::cancelled, "client went away");
-  auto core = std::make_shared<WebSocket::Core>(WebSocket::Core::Side::server, io, std::move(socket),
-                                                std::move(pending), options.limits, deflate);
+  auto core =
+      std::make_shared<WebSocket::Core>(WebSocket::Core::Side::server, io, std::move(socket),
+                                        std::move(pending), options.limits, deflate, std::move(place));
   core->subprotocol = std::move(subprotocol);
   core->gone = std::move(gone);
   core->start();
@@ -164,58 +142,6 @@ WebSocket accept_websocket(boost::asio::io_context& io, std::unique_ptr<Socket> 
 // ---- client
 
 namespace {
-
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-};
-
-std::vector<Address> resolve(const std::string& host, const std::string& port) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* list = nullptr;
-  const int result = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &list);
-  if (result != 0)
-    throw Error(ErrorCode::unavailable,
-                fmt::format("WebSocket: cannot resolve '{}': {}", host, ::gai_strerror(result)));
-  std::vector<Address> out;
-  for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
-    Address address;
-    std::memcpy(&address.storage, entry->ai_addr, entry->ai_addrlen);
-    address.size = entry->ai_addrlen;
-    out.push_back(address);
-  }
-  ::freeaddrinfo(list);
-  return out;
-}
-
-std::unique_ptr<Socket> connect_tcp(boost::asio::io_context& io, const Url& target) {
-  std::vector<Address> addresses =
-      blocking({.name = "resolve host", .mode = Blocking::may_be_abandoned},
-               [host = target.host(), port = std::to_string(target.port())] { return resolve(host, port); });
-  int last = ECONNREFUSED;
-  for (const Address& address : addresses) {
-    const int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-      last = errno;
-      continue;
-    }
-    const int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    const int result = ::connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size);
-    last = result == 0 ? 0 : errno;
-    auto socket = std::make_unique<Socket>(io, fd);
-    if (last == EINPROGRESS) {
-      wait_ready(*socket, false);
-      socklen_t size = sizeof(last);
-      ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &last, &size);
-    }
-    if (last == 0) return socket;
-  }
-  throw Error(ErrorCode::unavailable, fmt::format("WebSocket: cannot connect to {} port {}: {}",
-                                                  target.host(), target.port(), std::strerror(last)));
-}
 
 void handshake_tls(Socket& socket, const Url& target, const TlsClientOptions& options) {
   const auto context = TlsContext::client(options);
@@ -329,7 +255,10 @@ std::shared_ptr<WebSocket::Core> connect_websocket(const Url& target, const WebS
 
   boost::asio::io_context& io = worker_io();
   const ContextScope scope(Context::current().with_timeout(options.connect_timeout));
-  auto socket = connect_tcp(io, target);
+  auto [socket, failure] = connect_tcp(io, resolve_tcp(target.host(), target.port()));
+  if (!socket)
+    throw Error(ErrorCode::unavailable, fmt::format("WebSocket: cannot connect to {} port {}: {}",
+                                                    target.host(), target.port(), std::strerror(failure)));
   if (target.secure()) handshake_tls(*socket, target, options.tls);
   if (!write_all(*socket, request)) throw no_websocket("it closed the connection");
   std::string input;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "beluga/base/function.hpp"
+#include "beluga/net/internal/connection_places.hpp"
 #include "beluga/net/internal/http_server_parser.hpp"
 #include "beluga/net/internal/tls_socket.hpp"
 #include "beluga/net/url.hpp"
@@ -15,15 +16,18 @@
 
 namespace beluga::detail {
 
-/// Throws Error{invalid_argument} when `head` is no handshake, Error{permission_denied} for its Origin.
+inline constexpr std::string_view kWebSocketVersion = "13";  ///< what we speak
+
+/// Throws Error{invalid_argument} when `head` is no handshake, Error{permission_denied} for its Origin. Its
+/// version is for the caller to look at first.
 void check_websocket_handshake(const RequestHead& head, WebSocketServerOptions& options);
 
 /// Answers the handshake in `head`, which was checked, on `socket`. `pending` is input that was read behind
-/// the head. `gone` is called once, on the worker, when the connection is over, and must not wait. On a
-/// fiber.
+/// the head. `place` is kept until the socket is closed. `gone` is called once, on the worker, when the
+/// connection is over, and must not wait. On a fiber.
 WebSocket accept_websocket(boost::asio::io_context& io, std::unique_ptr<Socket> socket, std::string pending,
                            const RequestHead& head, const WebSocketServerOptions& options,
-                           Function<void()> gone);
+                           ConnectionPlace place, Function<void()> gone);
 
 /// Connects to `target` and shakes hands. On a fiber.
 std::shared_ptr<WebSocket::Core> connect_websocket(const Url& target, const WebSocketClientOptions& options);
