@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "beluga/net/internal/http_server_parser.hpp"
+#include "beluga/net/internal/http_server_text.hpp"
 
 namespace {
 
@@ -20,6 +21,27 @@ struct Seen {
   std::size_t taken = 0;
   friend bool operator==(const Seen&, const Seen&) = default;
 };
+
+void check(bool holds) {
+  if (!holds) std::abort();
+}
+
+/// What gets through leaves no doubt where it ends and whom it is for (RFC 9112 sections 3.2 and 6.3).
+void check_head(const beluga::detail::RequestHead& head) {
+  const auto count = [&](std::string_view name) { return head.headers.get_all(name).size(); };
+  check(beluga::is_http_token(head.method));
+  check(!head.target.empty() && head.target.find_first_of(" \t\r\n") == std::string::npos);
+  for (const auto& field : head.headers)
+    check(beluga::is_http_token(field.name) && beluga::is_http_field_value(field.value));
+  check(count("Content-Length") + count("Transfer-Encoding") <= 1);
+  check(count("Host") == 1 || (head.minor_version == 0 && count("Host") == 0));
+  check(head.chunked == (count("Transfer-Encoding") == 1));
+  if (count("Content-Length") == 1)
+    check(std::stoull(std::string(head.headers.get_or("Content-Length", ""))) == head.content_length);
+  else
+    check(head.content_length == 0);
+  (void)beluga::detail::path_of(head);
+}
 
 Seen parse(std::string_view input, std::size_t step) {
   static const beluga::HttpServerLimits kLimits{
@@ -49,6 +71,7 @@ Seen parse(std::string_view input, std::size_t step) {
   }
   if (body.size() > kLimits.body_bytes) std::abort();
   if (seen.state == RequestParser::State::head) return seen;
+  check_head(parser.head());
   seen.text = parser.head().method + ' ' + parser.head().target + '\n';
   for (const auto& field : parser.head().headers) seen.text += field.name + ':' + field.value + '\n';
   seen.text += '\n' + body;

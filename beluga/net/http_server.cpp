@@ -85,7 +85,6 @@ std::optional<std::string> HttpServerRequest::query(std::string_view name) const
   const std::size_t mark = rest.find('?');
   if (mark == std::string_view::npos) return std::nullopt;
   rest = rest.substr(mark + 1);
-  rest = rest.substr(0, rest.find('#'));
   while (!rest.empty()) {
     const std::string_view pair = rest.substr(0, rest.find('&'));
     rest.remove_prefix(std::min(rest.size(), pair.size() + 1));

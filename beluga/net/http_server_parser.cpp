@@ -29,6 +29,15 @@ bool is_text_char(char c) {
   return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
 }
 
+/// "HTTP/" and a version, at the end of a line of three words.
+bool names_a_version(std::string_view request_line) {
+  if (std::count(request_line.begin(), request_line.end(), ' ') != 2) return false;
+  const std::string_view version = request_line.substr(request_line.rfind(' ') + 1);
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  return version.size() == 8 && version.starts_with("HTTP/") && digit(version[5]) && version[6] == '.' &&
+         digit(version[7]);
+}
+
 struct HeadGrammar final : http::basic_parser<true> {
   explicit HeadGrammar(const HttpServerLimits& own_limits, RequestHead& own_head)
       : limits(own_limits), head(own_head) {
@@ -297,7 +306,7 @@ std::size_t RequestParser::feed_head(std::string_view input) {
         if (ec && ec != http::error::need_more) {
           if (!grammar.rejection.message.empty())
             return reject(grammar.rejection.status, grammar.rejection.message), blank;
-          if (ec == http::error::bad_version)
+          if (ec == http::error::bad_version && names_a_version(input.substr(0, input.find('\r'))))
             return reject(505, "only HTTP/1.0 and HTTP/1.1 are understood"), blank;
           return reject(400, fmt::format("malformed head: {}", ec.message())), blank;
         }

@@ -117,6 +117,27 @@ TEST(RequestParser, BoundsRequestLineHeadersAndBody) {
       400);
 }
 
+TEST(RequestParser, TakesWhatOnlyLooksOdd) {
+  const auto body = [](std::string_view head, std::string_view rest) {
+    const std::string text =
+        "POST / HTTP/1.1\r\nHost: h\r\n" + std::string(head) + "\r\n" + std::string(rest);
+    const Parsed parsed = parse(text, 1);
+    EXPECT_EQ(parsed.state, RequestParser::State::complete) << text;
+    EXPECT_EQ(parsed.taken, text.size()) << text;
+    return parsed.body;
+  };
+  EXPECT_EQ(body("Content-Length: 005\r\n", "hello"), "hello");
+  EXPECT_EQ(body("content-LENGTH:\t5 \t\r\n", "hello"), "hello");
+  EXPECT_EQ(body("transfer-encoding:\tCHUNKED \r\n", "0005\r\nhello\r\n000\r\n\r\n"), "hello");
+  EXPECT_EQ(body("Transfer-Encoding: chunked\r\n", "A\r\n0123456789\r\na;x\r\n0123456789\r\n0\r\n\r\n"),
+            "01234567890123456789");
+  // RFC 9112 section 7.1.2: trailers frame nothing, whatever they are called.
+  EXPECT_EQ(body("Transfer-Encoding: chunked\r\n",
+                 "1\r\na\r\n0\r\nContent-Length: 50\r\nTransfer-Encoding: gzip\r\n\r\n"),
+            "a");
+  EXPECT_EQ(body("Content-Length: 0\r\nX: \x80\xFF\r\nEmpty:\r\n", ""), "");
+}
+
 struct Refused {
   std::string_view name;
   std::string_view text;
@@ -185,7 +206,44 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"EmptyName", "GET / HTTP/1.1\r\nHost: h\r\n: x\r\n\r\n", 400},
         Refused{"Http2Preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
         Refused{"Http09", "GET /\r\n\r\n", 400},
-        Refused{"VersionTrailing", "GET / HTTP/1.1 \r\nHost: h\r\n\r\n", 505},
+        Refused{"VersionTrailing", "GET / HTTP/1.1 \r\nHost: h\r\n\r\n", 400},
+        Refused{"VersionLowerCase", "GET / http/1.1\r\nHost: h\r\n\r\n", 400},
+        Refused{"VersionOfTwoDigits", "GET / HTTP/1.10\r\nHost: h\r\n\r\n", 400},
+        Refused{"VersionZero", "GET / HTTP/0.9\r\nHost: h\r\n\r\n", 505},
+        Refused{"VersionTwo", "GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505},
+        Refused{"SpaceInTarget", "GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+        Refused{"VersionSmuggledIntoTarget", "GET /a HTTP/1.1 HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+        Refused{"TabsForSpaces", "GET\t/\tHTTP/1.1\r\nHost: h\r\n\r\n", 400},
+        Refused{"NoTarget", "GET HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+        Refused{"EmptyTarget", "GET  HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+        Refused{"MethodNoToken", "GE(T / HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+        Refused{"MethodWithSlash", "G/T / HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+        Refused{"MethodWithHighByte", "GET\x80 / HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+        Refused{"MethodWithColon", "Host: h / HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+        Refused{"CrInRequestLine", "GET / HTTP/1.1\rHost: h\r\n\r\n", 400},
+        Refused{"NulInTarget", "GET /a\0b HTTP/1.1\r\nHost: h\r\n\r\n"sv, 400},
+        Refused{"TwoCrs", "GET / HTTP/1.1\r\nHost: h\r\r\n\r\n", 400},
+        Refused{"NulInName", "GET / HTTP/1.1\r\nHost: h\r\nX\0Y: a\r\n\r\n"sv, 400},
+        Refused{"NameWithHighByte", "GET / HTTP/1.1\r\nHost: h\r\nX\x80: a\r\n\r\n", 400},
+        Refused{"NameWithSpace", "GET / HTTP/1.1\r\nHost: h\r\nX Y: a\r\n\r\n", 400},
+        Refused{"NameQuoted", "GET / HTTP/1.1\r\nHost: h\r\n\"X\": a\r\n\r\n", 400},
+        Refused{"DelInValue", "GET / HTTP/1.1\r\nHost: h\r\nX: a\x7f\r\n\r\n", 400},
+        Refused{"ClTwoNumbers", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1 1\r\n\r\na", 400},
+        Refused{"ClFolded", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length:\r\n 1\r\n\r\na", 400},
+        Refused{"ClWithNul", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\0\r\n\r\na"sv, 400},
+        Refused{"ClFraction", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1.0\r\n\r\na", 400},
+        Refused{"ClTwiceInOtherLetters",
+                "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\na", 400},
+        Refused{"ClAndTeInOtherLetters",
+                "POST / HTTP/1.1\r\nHost: h\r\ncontent-length: 4\r\nTRANSFER-ENCODING: Chunked\r\n\r\n", 400},
+        Refused{"ClAndTeOfHttp10",
+                "POST / HTTP/1.0\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+        Refused{"TeFolded", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:\r\n chunked\r\n\r\n", 400},
+        Refused{"TeEmpty", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:\r\n\r\n", 501},
+        Refused{"TeQuoted", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \"chunked\"\r\n\r\n", 501},
+        Refused{"TeParameter", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked;a=b\r\n\r\n", 501},
+        Refused{"TeChunkedChunked",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 501},
         Refused{"TwoSpaces", "GET  / HTTP/1.1\r\nHost: h\r\n\r\n", 400},
         Refused{"TlsHello", "\x16\x03\x01\x02\x01\x01", 400},
         Refused{"ExpectOther", "POST / HTTP/1.1\r\nHost: h\r\nExpect: 200-ok\r\nContent-Length: 1\r\n\r\n",
@@ -197,6 +255,40 @@ INSTANTIATE_TEST_SUITE_P(
                 400},
         Refused{"ChunkSizeOverflow",
                 "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\n", 400},
+        Refused{"ChunkSizeEmpty", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
+                400},
+        Refused{"ChunkSizePrefixed",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
+                400},
+        Refused{"ChunkSizeAfterSpace",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n 5\r\nhello\r\n0\r\n\r\n",
+                400},
+        Refused{"ChunkSizeBeforeSpace",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n",
+                400},
+        Refused{"ChunkSizeUnderscore",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1_0\r\n", 400},
+        Refused{"ChunkSizeHuge",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffff0\r\n", 413},
+        Refused{"ChunkExtensionBareLf",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;a\nhello\r\n0\r\n\r\n",
+                400},
+        Refused{"ChunkExtensionBareCr",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;a\rb\r\nhello\r\n", 400},
+        Refused{"ChunkExtensionNul",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;a=\0\r\nhello\r\n"sv, 400},
+        Refused{"ChunkBareLfAfterData",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\n0\r\n\r\n", 400},
+        Refused{"LastChunkBareLf", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\n",
+                400},
+        Refused{"TrailerFolded",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n c\r\n\r\n",
+                400},
+        Refused{"TrailerWithoutColon",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nGET / HTTP/1.1\r\n\r\n",
+                400},
+        Refused{"TrailerNul",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: \0\r\n\r\n"sv, 400},
         Refused{"ChunkBareLf",
                 "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n", 400},
         Refused{"ChunkNoCrlfAfterData",

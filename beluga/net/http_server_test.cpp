@@ -334,8 +334,26 @@ TEST(HttpServer, RefusesPathsThatClimb) {
     EXPECT_THAT(peer.rest(), StartsWith("HTTP/1.1 400 ")) << path;
   }
   RawPeer peer(server.port());
-  peer.send(get("http://other/abs?q=%41+b"));
+  peer.send(get("http://h/abs?q=%41+b"));
   EXPECT_EQ(peer.response().second, "GET /abs ");
+}
+
+TEST(HttpServer, TakesTheAbsoluteFormOnlyOfTheHostThatIsNamed) {
+  HttpServer server({}, echo);
+  const auto status = [&](const std::string& target, const std::string& version = "HTTP/1.1",
+                          const std::string& host = "Host: h:80\r\n") {
+    RawPeer peer(server.port());
+    peer.send("GET " + target + " " + version + "\r\n" + host + "Connection: close\r\n\r\n");
+    return peer.rest().substr(9, 3);
+  };
+  EXPECT_EQ(status("http://h:80/a"), "200");
+  EXPECT_EQ(status("HTTP://H:80?a"), "200");
+  EXPECT_EQ(status("http://h:80"), "200");
+  EXPECT_EQ(status("http://h/a", "HTTP/1.0", ""), "200");
+  for (const char* target :
+       {"http://other/a", "http://h/a", "http://h:80@other/", "http://other@h:80/", "http:///a", "http://",
+        "ftp://h:80/", "h:80", "*", "a", "/a#b", "http://h:80#/a", "http://h:80\\@other/"})
+    EXPECT_EQ(status(target), "400") << target;
 }
 
 TEST(HttpServer, AnswersOnlyForItsHostsWhenTheyAreNamed) {

@@ -255,7 +255,7 @@ ServerConnection::Next ServerConnection::handle(bool last) {
     return Next::linger;
   };
   if (head.method == "CONNECT") return refuse(501, "CONNECT is not supported");
-  auto path = path_of(head.target, head.method);
+  auto path = path_of(head);
   if (!path) return refuse(400, "the request target is not an acceptable path");
   if (!server_->options.hosts.empty()) {
     std::string_view host = head.headers.get_or("Host", "");

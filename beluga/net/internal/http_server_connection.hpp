@@ -46,7 +46,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
 
   HttpServerOptions options;
   Handler handler;
-  int listener = -1;
+  detail::FileDescriptor listener;
   std::uint16_t port = 0;
 
   mutable std::mutex mutex;  ///< leaf: tls

@@ -51,20 +51,20 @@ void HttpServer::Impl::listen() {
                 fmt::format("HttpServer: '{}' is no numeric address; use 127.0.0.1, ::1, 0.0.0.0 or ::",
                             options.address));
   }
-  listener = ::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  listener =
+      detail::FileDescriptor(::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int on = 1;
-  if (listener >= 0) ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (listener < 0 || ::bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      ::listen(listener, 4096) != 0) {
+  const int fd = listener.get();
+  if (fd >= 0) ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (fd < 0 || ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(fd, 4096) != 0) {
     const int error = errno;
-    if (listener >= 0) ::close(listener);
     throw Error(ErrorCode::unavailable,
                 fmt::format("HttpServer: cannot listen on {} port {}: {}{}", options.address, options.port,
                             std::strerror(error),
                             error == EADDRINUSE ? "; choose another port, or 0 for any free one" : ""));
   }
   size = sizeof(address);
-  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
   port = ntohs(address.ss_family == AF_INET ? four->sin_port : six->sin6_port);
 }
 
@@ -72,7 +72,8 @@ void HttpServer::Impl::listen() {
 /// waits for. Both go also when there is no stack to run it on.
 class HttpServer::Impl::Lane {
  public:
-  explicit Lane(Impl& server) : listener_(::fcntl(server.listener, F_DUPFD_CLOEXEC, 0)), server_(server) {
+  explicit Lane(Impl& server)
+      : listener_(::fcntl(server.listener.get(), F_DUPFD_CLOEXEC, 0)), server_(server) {
     if (listener_.get() < 0)
       throw Error(ErrorCode::unavailable,
                   fmt::format("HttpServer: no descriptor to listen with: {}", std::strerror(errno)));
@@ -205,6 +206,7 @@ void HttpServer::Impl::start() {
       launch();
   });
   if (launched.ok()) return;
+  ContextScope deaf{Context()};  // what was started has to end, also for a caller who was cancelled
   (void)attempt([&] { drain_here(Duration::zero()); });
   raise(launched.error());
 }
@@ -239,7 +241,7 @@ HttpDrainReport HttpServer::Impl::drain_here(Duration grace) {
   if (drained.is_set()) return report;
   const std::size_t open = places->taken();
   draining = true;
-  ::close(std::exchange(listener, -1));
+  listener = {};
   drain_source.cancel(Error(ErrorCode::cancelled, "server is shutting down"));
   if (scope) {  // else the start has failed before there was one
     if (!lanes_done.wait_until(detail::saturating_add(now(), grace))) {

@@ -39,18 +39,27 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
   return out;
 }
 
-std::optional<std::string> path_of(std::string_view target, std::string_view method) {
-  if (target == "*" && method == "OPTIONS") return "*";
+std::optional<std::string> path_of(const RequestHead& head) {
+  std::string_view target = head.target;
+  if (target == "*" && head.method == "OPTIONS") return "*";
+  if (target.find('#') != std::string_view::npos)
+    return std::nullopt;  // RFC 9112 section 3.2 knows no fragment
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (target.size() > scheme.size() && http_names_equal(target.substr(0, scheme.size()), scheme)) {
       const std::size_t slash = target.find_first_of("/?", scheme.size());
+      // RFC 9112 section 3.2.2: the target's host is the one that counts. When Host says something else,
+      // somebody is to be misled.
+      const std::string_view authority =
+          target.substr(scheme.size(), slash == std::string_view::npos ? slash : slash - scheme.size());
+      const auto host = head.headers.get("Host");
+      if (authority.empty() || (host && !http_names_equal(authority, *host))) return std::nullopt;
       target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
       if (target.front() == '?') return "/";
       break;
     }
   }
   if (target.empty() || target.front() != '/') return std::nullopt;
-  target = target.substr(0, target.find_first_of("?#"));
+  target = target.substr(0, target.find('?'));
   for (std::size_t i = 0; i + 2 < target.size(); ++i)
     if (target[i] == '%' && target[i + 1] == '2' && (target[i + 2] == 'f' || target[i + 2] == 'F'))
       return std::nullopt;

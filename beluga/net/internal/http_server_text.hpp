@@ -8,14 +8,15 @@
 #include <string_view>
 
 #include "beluga/fiber/clock.hpp"
+#include "beluga/net/internal/http_server_parser.hpp"
 
 namespace beluga::detail {
 
 /// Percent-decodes; nullopt for a broken escape.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space);
 /// The path of a request target in origin or absolute form (RFC 9112 section 3.2), decoded; nullopt when it
-/// is refused.
-std::optional<std::string> path_of(std::string_view target, std::string_view method);
+/// is refused, also because its host is not the one in Host.
+std::optional<std::string> path_of(const RequestHead& head);
 /// RFC 9110 section 5.6.7.
 std::string http_date(WallTime wall);
 /// {"error": {"code": ..., "message": ...}}
