@@ -2,7 +2,10 @@
 /// A script under Node with the packages of tests/interop/package.json, as an independent peer.
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,16 +61,28 @@ class Node {
     for (char c = 0; ::read(stdout_, &c, 1) == 1 && c != '\n';) line += c;
     return line;
   }
-  /// Closes its stdin and waits; the exit status.
+  /// Closes its stdin and waits; the exit status. A script that does not care is killed.
   int wait() {
     if (stdin_ >= 0) ::close(stdin_);
     stdin_ = -1;
-    if (pid_ > 0) ::waitpid(pid_, &status_, 0);
+    if (pid_ > 0) {
+      if (!ends_by_itself()) ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, &status_, 0);
+    }
     pid_ = -1;
     return status_;
   }
 
  private:
+  bool ends_by_itself() const {
+    pollfd end{::pidfd_open(pid_, 0), POLLIN, 0};
+    if (end.fd < 0) return true;  // no such call: it has to be believed
+    constexpr int kPatience = 30'000;
+    const bool ended = ::poll(&end, 1, kPatience) == 1;
+    ::close(end.fd);
+    return ended;
+  }
+
   pid_t pid_ = -1;
   int stdin_ = -1;
   int stdout_ = -1;
