@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cwchar>
 #include <filesystem>
-#include <iostream>
 #include <optional>
+#include <utility>
 
 #include "beluga/agent/session.hpp"
 #include "beluga/app/commands.hpp"
@@ -55,7 +57,7 @@ class EndOfFileKey {
 /// Reads lines: edited and with history on a terminal, plain otherwise.
 class LineReader {
  public:
-  LineReader() {
+  explicit LineReader(const Interrupt& interrupt) : interrupt_(interrupt) {
     if (::isatty(STDIN_FILENO) != 1) return;
     end_of_file_.emplace();
     history_ = ::history_init();
@@ -68,6 +70,8 @@ class LineReader {
     ::el_set(edit_, EL_EDITOR, "emacs");
     ::el_set(edit_, EL_HIST, &::history, history_);
     ::el_set(edit_, EL_SIGNAL, 0);
+    ::el_set(edit_, EL_CLIENTDATA, this);
+    ::el_set(edit_, EL_GETCFN, &read_character);
     const auto path = attempt([] { return default_database_path(); });
     if (path.ok()) {
       history_file_ = std::filesystem::path(*path).replace_filename("chat_history").string();
@@ -90,13 +94,10 @@ class LineReader {
   LineReader(const LineReader&) = delete;
   LineReader& operator=(const LineReader&) = delete;
 
-  /// nullopt at the end of the input; empty when Ctrl-C was pressed.
+  /// nullopt at the end of the input, and where no terminal is read at a signal, too; empty when a signal
+  /// came while a line was edited.
   std::optional<std::string> read() {
-    if (edit_ == nullptr) {
-      std::string line;
-      if (!std::getline(std::cin, line)) return std::nullopt;
-      return line;
-    }
+    if (edit_ == nullptr) return read_plain();
     int count = 0;
     // The editor would show its prompt first and take the terminal after: what is typed in between would be
     // read by other rules than what comes later.
@@ -121,6 +122,54 @@ class LineReader {
   }
 
  private:
+  /// The next byte of stdin. nullopt at its end (errno 0), at an error, and at a signal (EINTR).
+  std::optional<char> read_byte() const {
+    for (;;) {
+      errno = EINTR;
+      if (!interrupt_.wait_readable(STDIN_FILENO)) return std::nullopt;
+      char byte = 0;
+      errno = 0;
+      const auto got = ::read(STDIN_FILENO, &byte, 1);
+      if (got == 1) return byte;
+      if (got == 0 || (errno != EINTR && errno != EAGAIN)) return std::nullopt;
+    }
+  }
+
+  /// Of the line editor: 1 and a character, 0 at the end, -1 at an error or signal.
+  static int read_character(EditLine* edit, wchar_t* character) {
+    LineReader* self = nullptr;
+    ::el_get(edit, EL_CLIENTDATA, &self);
+    std::mbstate_t state{};
+    for (;;) {
+      const auto byte = self->read_byte();
+      if (!byte) return errno == 0 ? 0 : -1;
+      const std::size_t used = std::mbrtowc(character, &*byte, 1, &state);
+      if (used == static_cast<std::size_t>(-1)) state = {};  // no UTF-8: left out
+      if (used <= 1) return 1;
+    }
+  }
+
+  std::optional<std::string> read_plain() {
+    for (;;) {
+      if (const auto end = ahead_.find('\n'); end != std::string::npos) {
+        std::string line = ahead_.substr(0, end);
+        ahead_.erase(0, end + 1);
+        return line;
+      }
+      if (!interrupt_.wait_readable(STDIN_FILENO)) return std::nullopt;
+      std::array<char, 65536> block;
+      const auto got = ::read(STDIN_FILENO, block.data(), block.size());
+      if (got > 0) {
+        ahead_.append(block.data(), static_cast<std::size_t>(got));
+      } else if (got == 0 || (errno != EINTR && errno != EAGAIN)) {
+        if (ahead_.empty()) return std::nullopt;
+        return std::exchange(ahead_, {});  // a last line without its end
+      }
+    }
+  }
+
+  const Interrupt& interrupt_;
+  std::string ahead_;                        // read and not yet handed out, where no terminal is
   std::optional<EndOfFileKey> end_of_file_;  // outlives the editor, which puts back the mode it found
   History* history_ = nullptr;
   EditLine* edit_ = nullptr;
@@ -151,7 +200,7 @@ int chat(const Settings& settings, const RunOptions& options, Interrupt& interru
                        model.provider == model.model || model.model.empty() ? "" : "/",
                        model.provider == model.model ? "" : model.model, settings.root));
   }
-  LineReader lines;
+  LineReader lines(interrupt);
   int code = 0;
   while (!interrupt.leaving()) {
     const auto line = lines.read();

@@ -1,9 +1,11 @@
 #include "beluga/app/interrupt.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <mutex>
@@ -13,7 +15,10 @@
 namespace beluga::app {
 namespace {
 
-int g_pipe = -1;  // written by the handler; set before the handler is installed
+// Written by the handler; set before it is installed. The first tells the watcher, the second stays readable
+// until the signal is cleared: so that one that comes just before a wait ends the wait as well.
+int g_pipe = -1;
+int g_wake = -1;
 std::atomic<int> g_signal{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
@@ -25,7 +30,8 @@ extern "C" void on_signal(int signal) {
   while (known != SIGTERM && known != SIGHUP && !g_signal.compare_exchange_weak(known, signal)) {
   }
   const char byte = signal == SIGINT ? 'i' : 't';
-  [[maybe_unused]] const auto ignored = ::write(g_pipe, &byte, 1);
+  [[maybe_unused]] auto ignored = ::write(g_pipe, &byte, 1);
+  ignored = ::write(g_wake, &byte, 1);
   errno = saved;
 }
 
@@ -35,16 +41,21 @@ struct Interrupt::State {
   std::mutex mutex;
   std::optional<CancelSource> target;
   int read_end = -1;
+  int wake_end = -1;
 };
 
 Interrupt::Interrupt() : state_(std::make_shared<State>()) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) raise(Error(ErrorCode::unavailable, "cannot create a pipe for signals"));
+  int wake[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0 || ::pipe2(wake, O_CLOEXEC | O_NONBLOCK) != 0)
+    raise(Error(ErrorCode::unavailable, "cannot create a pipe for signals"));
   state_->read_end = ends[0];
+  state_->wake_end = wake[0];
+  g_wake = wake[1];
   g_pipe = ends[1];
   ::fcntl(g_pipe, F_SETFL, O_NONBLOCK);
   struct sigaction action{};
-  action.sa_handler = on_signal;  // no SA_RESTART: a Ctrl-C must end a read at the prompt
+  action.sa_handler = on_signal;
   // nohup(1) ignores SIGHUP for what it starts, a shell without job control SIGINT for what it puts behind.
   for (const int signal : kSignals) {
     struct sigaction before{};
@@ -52,13 +63,7 @@ Interrupt::Interrupt() : state_(std::make_shared<State>()) {
     if (before.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);
   }
   ::signal(SIGPIPE, SIG_IGN);
-  sigset_t ours;
-  sigset_t before;
-  ::sigemptyset(&ours);
-  for (const int signal : kSignals) ::sigaddset(&ours, signal);
-  ::pthread_sigmask(SIG_BLOCK, &ours, &before);
   watcher_ = std::thread([this] { watch(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Interrupt::~Interrupt() {
@@ -71,8 +76,9 @@ Interrupt::~Interrupt() {
     if (now.sa_handler == on_signal) ::signal(signal, SIG_DFL);
   }
   ::close(state_->read_end);
-  ::close(g_pipe);
-  g_pipe = -1;
+  ::close(state_->wake_end);
+  ::close(std::exchange(g_pipe, -1));
+  ::close(std::exchange(g_wake, -1));
 }
 
 int Interrupt::exit_code() const noexcept {
@@ -87,7 +93,19 @@ bool Interrupt::leaving() const noexcept {
 
 void Interrupt::clear() noexcept {
   int expected = SIGINT;
-  g_signal.compare_exchange_strong(expected, 0);
+  if (!g_signal.compare_exchange_strong(expected, 0)) return;
+  // One that comes in between loses its byte but not its number, which wait_readable() looks at first.
+  std::array<char, 64> bytes;
+  while (::read(state_->wake_end, bytes.data(), bytes.size()) > 0) {
+  }
+}
+
+bool Interrupt::wait_readable(int fd) const noexcept {
+  for (;;) {
+    if (g_signal.load() != 0) return false;
+    std::array<pollfd, 2> waits{{{fd, POLLIN, 0}, {state_->wake_end, POLLIN, 0}}};
+    if (::poll(waits.data(), waits.size(), -1) > 0 && waits[0].revents != 0) return g_signal.load() == 0;
+  }
 }
 
 void Interrupt::watch() {

@@ -14,8 +14,7 @@ namespace beluga::app {
 
 class Interrupt {
  public:
-  /// Handles SIGINT, SIGTERM and SIGHUP from now on and ignores SIGPIPE. One per process, made on the main
-  /// thread: it alone takes the signals, so that they interrupt what it reads.
+  /// Handles SIGINT, SIGTERM and SIGHUP from now on and ignores SIGPIPE. One per process.
   Interrupt();
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;
@@ -27,6 +26,8 @@ class Interrupt {
   bool leaving() const noexcept;
   /// Forgets a Ctrl-C, once it has been heeded.
   void clear() noexcept;
+  /// Blocks until `fd` can be read (or has ended): true; or a signal is there that has not been cleared: false.
+  bool wait_readable(int fd) const noexcept;
 
   /// What the next signal cancels, while this lives. Without a target it only interrupts what is read.
   class Target {

@@ -23,7 +23,7 @@ std::optional<std::string> read_stdin(const Interrupt& interrupt) {
   std::string text;
   std::array<char, 65536> block;
   for (;;) {
-    if (interrupt.exit_code() != 0) return std::nullopt;
+    if (!interrupt.wait_readable(STDIN_FILENO)) return std::nullopt;
     const auto got = ::read(STDIN_FILENO, block.data(), block.size());
     if (got == 0) return text;
     if (got < 0 && errno == EINTR) continue;

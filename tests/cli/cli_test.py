@@ -20,6 +20,9 @@ import time
 import unittest
 
 BELUGA = os.path.abspath(sys.argv.pop(1))
+# What runs in the background or under nohup ignores these, and so would what it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class Home(unittest.TestCase):
