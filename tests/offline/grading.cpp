@@ -79,7 +79,40 @@ std::vector<Row> read_questions(const std::string& path) {
   return rows;
 }
 
+namespace {
+
+/// The answer cut after each citation.
+std::vector<std::string> passages_of(const std::string& answer) {
+  std::vector<std::string> out;
+  std::size_t begin = 0;
+  for (std::size_t at = answer.find("(source: "); at != std::string::npos;
+       at = answer.find("(source: ", begin)) {
+    const std::size_t end = answer.find(')', at);
+    if (end == std::string::npos) break;
+    out.push_back(answer.substr(begin, end + 1 - begin));
+    begin = end + 1;
+  }
+  if (out.empty()) out.push_back(answer);
+  return out;
+}
+
+std::string grade_passage(const Row& row, const std::string& answer, const Corpus& corpus);
+
+}  // namespace
+
 std::string grade(const Row& row, const std::string& answer, const Corpus& corpus) {
+  return grade_passage(row, passages_of(answer).front(), corpus);
+}
+
+bool right_within(const Row& row, const std::string& answer, const Corpus& corpus) {
+  for (const std::string& passage : passages_of(answer))
+    if (grade_passage(row, passage, corpus).empty()) return true;
+  return false;
+}
+
+namespace {
+
+std::string grade_passage(const Row& row, const std::string& answer, const Corpus& corpus) {
   bool not_found = answer.starts_with(beluga::llm::kOfflineNotFound);
   if (row.absent()) return not_found ? "" : "answered what is not there";
   if (not_found) return "said not found";
@@ -104,4 +137,5 @@ std::string grade(const Row& row, const std::string& answer, const Corpus& corpu
   return matches(cited, row.evidence) ? "" : "wrong line " + path + ":" + std::to_string(line);
 }
 
+}  // namespace
 }  // namespace offline_eval

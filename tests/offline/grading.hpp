@@ -30,7 +30,10 @@ struct Row {
 };
 std::vector<Row> read_questions(const std::string& path);
 
-/// Empty when the answer is right, else what is wrong.
+/// Empty when the answer is right, else what is wrong. Strict: all up to the first citation is the answer, what it quotes
+/// after that is not looked at.
 std::string grade(const Row& row, const std::string& answer, const Corpus& corpus);
+/// Whether one of the passages that the answer quotes is right, each with its own citation.
+bool right_within(const Row& row, const std::string& answer, const Corpus& corpus);
 
 }  // namespace offline_eval

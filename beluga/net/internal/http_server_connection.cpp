@@ -315,6 +315,7 @@ void ServerConnection::serve() {
     ~End() {
       if (self.socket_) self.socket_->close();
       self.place_ = {};
+      self.server_ = nullptr;  // it holds the runtime, whose worker holds those handlers
     }
   } end{*this};
   const std::size_t most = server_->options.limits.requests_per_connection;

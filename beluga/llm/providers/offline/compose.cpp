@@ -9,7 +9,6 @@ namespace {
 
 constexpr std::size_t kWholeEntry = 700;  // an entry of at most so many bytes is quoted whole
 constexpr std::size_t kQuote = 420;       // else sentences are added up to here
-constexpr std::size_t kMost = 900;        // one sentence may be longer than both
 
 /// What stands for the asked value in a sentence: "150", "/var/lib/x", "SIGUSR1"; empty if it cannot be
 /// isolated.
@@ -43,7 +42,8 @@ std::size_t size_of(const Passage& p) {
 
 }  // namespace
 
-std::string compose(const Question& q, const std::vector<Passage>& passages, const Candidate& best) {
+std::string compose(const Question& q, const std::vector<Passage>& passages, const Candidate& best,
+                    std::size_t most) {
   const Passage& p = passages[best.passage];
   const Sentence& s = p.sentences[best.sentence];
   std::size_t offset = 0;
@@ -95,9 +95,9 @@ std::string compose(const Question& q, const std::vector<Passage>& passages, con
       text +=
           " " + (next.tag.empty() || next.tag == p.tag ? "" : next.tag + ": ") + next.sentences.front().text;
   }
-  if (text.size() > kMost) {
-    std::size_t cut = text.rfind(' ', kMost - 4);
-    text = text.substr(0, cut == std::string::npos ? kMost - 4 : cut) + " ...";
+  if (text.size() > most) {
+    std::size_t cut = text.rfind(' ', most - 4);
+    text = text.substr(0, cut == std::string::npos ? most - 4 : cut) + " ...";
   }
   std::string out;
   if (!value.empty() && value != p.tag && !text.starts_with(value)) out += value + ". ";

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
-#include <unordered_map>
 
-#include "beluga/llm/providers/offline/internal/match.hpp"
+#include "beluga/llm/providers/offline/internal/reading.hpp"
 #include "beluga/llm/providers/offline/internal/values.hpp"
 
 namespace beluga::llm::offline_model {
@@ -13,51 +12,19 @@ namespace {
 
 // How much a word counts that stands not in the sentence, but near it or above it.
 constexpr double kNextSentence = 0.75, kNearSentence = 0.6, kSameEntry = 0.65, kNextParagraph = 0.45;
-constexpr double kInSection = 0.75, kInOuter = 0.6, kInColumn = 0.95;
-// Coverage, which decides whether there is an answer at all.
-constexpr double kRarityFloor = 0.4, kAbsent = 1.3, kMissingName = 0.75, kElsewhere = 0.6,
-                 kHalfCompound = 0.85;
-constexpr double kLeastCoverage = 0.2;
-constexpr double kLeastAtHome = 0.35;
-
-struct PassageTokens {
-  std::vector<std::vector<Token>> sentences;
-  std::vector<Token> tag, outer, section;
-  std::size_t file = 0;
-};
-
-struct FileTokens {
-  std::string path;
-  std::vector<Token> tokens, base;
-  std::vector<bool> in_path;  ///< by term
-  double base_precision = 0, base_cover = 0;
-  bool scoped = false, manual = false, example = false, copyright = false;
-};
-
-bool one_of_ends(std::string_view path, std::initializer_list<std::string_view> parts) {
-  return std::any_of(parts.begin(), parts.end(),
-                     [&](std::string_view part) { return path.find(part) != std::string_view::npos; });
-}
-
-/// "tmux.1", "sshd_config.5": the name of a page in a section of the manual.
-bool is_manual_page(std::string_view base) {
-  std::size_t dot = base.rfind('.');
-  return dot != std::string_view::npos && dot + 1 < base.size() && is_digit(base[dot + 1]) &&
-         base.size() - dot <= 4;
-}
+constexpr double kInColumn = 0.95, kInUnit = 0.7;
+constexpr double kElsewhere = 0.6, kLeastCoverage = 0.15, kLeastAtHome = 0.35;
+constexpr std::size_t kUnits = 160;  // that are looked at sentence by sentence
 
 class Extractor {
  public:
   Extractor(const Question& q, const std::vector<Passage>& passages, const Hints& hints)
-      : q_(q), passages_(passages), hints_(hints), terms_(q.terms.size()) {}
+      : q_(q), passages_(passages), r_(q, passages, hints) {}
 
   std::vector<Candidate> run() {
-    tokenise_all();
-    weigh_terms();
-    measure_files();
-    score_bm25();
     std::vector<Candidate> found;
-    for (std::size_t i = 0; i < passages_.size(); ++i) passage(i, found);
+    for (std::size_t u : promising_units())
+      for (std::size_t i = r_.units[u].first; i <= r_.units[u].last; ++i) passage(i, found);
     // A program that has documents of its own is answered from them, unless they have next to nothing.
     double at_home = 0;
     for (const Candidate& c : found)
@@ -71,279 +38,166 @@ class Extractor {
   }
 
  private:
-  void tokenise_all() {
-    all_.resize(passages_.size());
-    for (std::size_t i = 0; i < passages_.size(); ++i) {
-      const Passage& p = passages_[i];
-      if (files_.empty() || files_.back().path != p.path) {
-        FileTokens file;
-        file.path = p.path;
-        std::string text = path_text(p.path);
-        std::size_t slash = text.rfind('/');
-        std::string_view base = std::string_view(text).substr(slash == std::string::npos ? 0 : slash + 1);
-        file.manual = is_manual_page(base);
-        if (file.manual) base = base.substr(0, base.rfind('.'));
-        file.tokens = tokenise(text);
-        file.base = tokenise(base);
-        std::string l = lower(p.path);
-        file.copyright = one_of_ends(l, {"copyright", "changelog", "license"});
-        file.example = one_of_ends(l, {"example", "sample", "contrib", "test"});
-        files_.push_back(std::move(file));
-      }
-      PassageTokens& t = all_[i];
-      t.file = files_.size() - 1;
-      t.tag = tokenise(p.tag);
-      t.outer = tokenise(p.outer);
-      t.section = tokenise(p.section);
-      for (const Sentence& s : p.sentences) t.sentences.push_back(tokenise(s.text));
+  /// The units that are worth a closer look, in the order of the documents.
+  std::vector<std::size_t> promising_units() const {
+    std::vector<std::size_t> order(r_.units.size());
+    for (std::size_t u = 0; u < order.size(); ++u) order[u] = u;
+    if (order.size() > kUnits) {
+      std::nth_element(order.begin(), order.begin() + kUnits, order.end(), [&](std::size_t a, std::size_t b) {
+        if (std::abs(r_.units[a].score - r_.units[b].score) > 1e-12)
+          return r_.units[a].score > r_.units[b].score;
+        return a < b;
+      });
+      order.resize(kUnits);
+      std::sort(order.begin(), order.end());
     }
-  }
-
-  /// How much a term tells: rare among the passages at hand, and its prior.
-  void weigh_terms() {
-    weight_.resize(terms_);
-    scope_.resize(terms_);
-    idf_.resize(terms_);
-    prior_.resize(terms_);
-    bool has_subject = false;
-    for (std::size_t t = 0; t < terms_; ++t) {
-      const Term& term = q_.terms[t];
-      scope_[t] = hints_.scope.contains(term.surface);
-      prior_[t] = term.weight;
-      has_subject = has_subject || (term.weight >= 0.5 && !scope_[t]);
-    }
-    // "Where is the configuration file of X?": with no other subject the common words are the subject.
-    if (!has_subject)
-      for (double& p : prior_)
-        if (p < 0.5 && p > 0.3) p = 0.9;
-    const double n = static_cast<double>(all_.size());
-    for (std::size_t t = 0; t < terms_; ++t) {
-      const Term& term = q_.terms[t];
-      std::size_t seen = 0;
-      for (const PassageTokens& tokens : all_) {
-        bool here = all_in_row(term.stems, tokens.tag);
-        for (const auto& s : tokens.sentences) here = here || all_in_row(term.stems, s);
-        seen += here ? 1 : 0;
-      }
-      idf_[t] = std::log((n + 1.0) / (static_cast<double>(seen) + 0.5));
-      double rarity = std::clamp(idf_[t] / std::log(n + 2.0), 0.0, 1.0);
-      weight_[t] = prior_[t] * (kRarityFloor + (1.0 - kRarityFloor) * rarity);
-      if (hints_.absent.contains(term.surface)) weight_[t] = std::max(weight_[t], term.weight) * kAbsent;
-      if (scope_[t]) weight_[t] = std::max(weight_[t], term.weight);
-      total_ += weight_[t];
-      if (!scope_[t]) subject_ += weight_[t];
-    }
-    rarest_ = terms_;
-    for (std::size_t t = 0; t < terms_; ++t)
-      if (!scope_[t] && prior_[t] >= 0.5 && (rarest_ == terms_ || weight_[t] > weight_[rarest_])) rarest_ = t;
-  }
-
-  void measure_files() {
-    for (FileTokens& file : files_) {
-      file.in_path.resize(terms_);
-      std::size_t known = 0;
-      bool any_scope = false, all_scope = true;
-      double cover = 0;
-      for (std::size_t t = 0; t < terms_; ++t) {
-        const Term& term = q_.terms[t];
-        file.in_path[t] = in_path(term, file.base) || in_path(term, file.tokens);
-        if (scope_[t]) {
-          any_scope = true;
-          all_scope = all_scope && file.in_path[t];
-        } else if (subject_ > 0 && all_in_row(term.stems, file.base)) {
-          cover += weight_[t] / subject_;
-        }
-      }
-      for (const Token& token : file.base) {
-        bool asked = std::any_of(q_.terms.begin(), q_.terms.end(), [&](const Term& term) {
-          return std::find(term.stems.begin(), term.stems.end(), token.stem) != term.stems.end();
-        });
-        known += asked ? 1 : 0;
-      }
-      file.base_precision =
-          file.base.empty() ? 0 : static_cast<double>(known) / static_cast<double>(file.base.size());
-      file.base_cover = cover;
-      file.scoped = any_scope && all_scope;
-    }
-  }
-
-  void score_bm25() {
-    constexpr double k1 = 1.2, b = 0.6;
-    double length = 0;
-    std::vector<double> lengths;
-    for (const PassageTokens& p : all_) {
-      double n = static_cast<double>(p.tag.size());
-      for (const auto& s : p.sentences) n += static_cast<double>(s.size());
-      lengths.push_back(n);
-      length += n;
-    }
-    length /= std::max<double>(1, static_cast<double>(all_.size()));
-    bm25_.assign(all_.size(), 0);
-    double best = 0;
-    for (std::size_t i = 0; i < all_.size(); ++i) {
-      for (std::size_t t = 0; t < terms_; ++t) {
-        if (scope_[t]) continue;
-        const Term& term = q_.terms[t];
-        double tf = all_in_row(term.stems, all_[i].tag) ? 2 : 0;
-        for (const auto& s : all_[i].sentences) tf += all_in_row(term.stems, s) ? 1 : 0;
-        if (all_in_row(term.stems, all_[i].section)) tf += 0.5;
-        bm25_[i] += prior_[t] * std::max(0.1, idf_[t]) * tf * (k1 + 1) /
-                    (tf + k1 * (1 - b + b * lengths[i] / length));
-      }
-      best = std::max(best, bm25_[i]);
-    }
-    if (best > 0)
-      for (double& score : bm25_) score /= best;
+    return order;
   }
 
   /// What the paragraphs next to this one have of the terms, if they are close.
-  std::vector<double> beside(std::size_t i) {
-    std::vector<double> out(terms_, 0);
+  Presence beside(std::size_t i) const {
+    Presence out(r_.terms, 0);
     const Passage& p = passages_[i];
     if (p.sentences.empty()) return out;
     for (std::size_t o : {i - 1, i + 1}) {
       if (o >= passages_.size() || passages_[o].path != p.path || passages_[o].sentences.empty()) continue;
       std::int64_t gap = o < i ? p.sentences.front().line - passages_[o].sentences.back().line
                                : passages_[o].sentences.front().line - p.sentences.back().line;
-      bool same_entry = !p.tag.empty() && passages_[o].tag_line == p.tag_line && passages_[o].tag == p.tag;
+      bool same_entry = r_.all[o].unit == r_.all[i].unit;
       if (gap > (same_entry ? 8 : 3) || gap < 0) continue;
-      const auto& near = o < i ? all_[o].sentences.back() : all_[o].sentences.front();
-      const std::string& text =
-          o < i ? passages_[o].sentences.back().text : passages_[o].sentences.front().text;
-      for (std::size_t t = 0; t < terms_; ++t)
-        out[t] = std::max(
-            out[t], (same_entry ? kSameEntry : kNextParagraph) * matcher_.presence(q_.terms[t], near, text));
+      const Field& near = o < i ? r_.all[o].sentences.back() : r_.all[o].sentences.front();
+      raise_to(out, near.presence, same_entry ? kSameEntry : kNextParagraph);
     }
     return out;
   }
 
   void passage(std::size_t i, std::vector<Candidate>& found) {
     const Passage& p = passages_[i];
-    const PassageTokens& tokens = all_[i];
-    const FileTokens& file = files_[tokens.file];
-    std::vector<double> above(terms_, 0), tagged(terms_, 0), section(terms_, 0), outer(terms_, 0);
-    std::vector<std::vector<double>> inside(p.sentences.size(), std::vector<double>(terms_, 0));
-    bool any = false;
-    for (std::size_t t = 0; t < terms_; ++t) {
-      const Term& term = q_.terms[t];
-      section[t] = matcher_.presence(term, tokens.section, p.section);
-      outer[t] = matcher_.presence_in_name(term, tokens.outer, p.outer);
-      tagged[t] = matcher_.presence_in_name(term, tokens.tag, p.tag);
-      double column = 0;
-      for (const auto& [head, cell] : p.row)
-        column = std::max(column, kInColumn * matcher_.presence(term, tokenise(head), head));
-      above[t] =
-          std::max({column, kInSection * section[t], kInOuter * outer[t], file.in_path[t] ? 1.0 : 0.0});
-      for (std::size_t s = 0; s < p.sentences.size(); ++s)
-        any = (inside[s][t] = matcher_.presence(term, tokens.sentences[s], p.sentences[s].text)) > 0 || any;
-      any = any || tagged[t] > 0 || above[t] > 0;
-    }
-    if (!any) return;
-    const std::vector<double> next = beside(i);
+    const PassageFields& f = r_.all[i];
+    const FileFields& file = r_.files[f.file];
+    Presence above(r_.terms, 0);
+    for (std::size_t t = 0; t < r_.terms; ++t) above[t] = file.in_path[t] ? 1.0 : 0.0;
+    raise_to(above, r_.labels[f.section].presence, kInSection);
+    raise_to(above, r_.labels[f.outer].presence, kInOuter);
+    for (const auto& [head, cell] : p.row)
+      raise_to(above, r_.matcher.presence(tokenise(head), head), kInColumn);
+    const Presence next = beside(i);
     for (std::size_t s = 0; s < p.sentences.size(); ++s) {
       Candidate c;
       c.passage = i;
       c.sentence = s;
-      Place place{above, tagged, section, outer, next, inside, std::vector<double>(terms_, 0)};
-      for (std::size_t t = 0; t < terms_; ++t)
-        for (std::size_t o = 0; o < p.sentences.size(); ++o) {
-          std::size_t distance = o > s ? o - s : s - o;
-          if (distance > 0 && distance <= 3)
-            place.near[t] =
-                std::max(place.near[t], inside[o][t] * (distance == 1 ? kNextSentence : kNearSentence));
-        }
-      if (!cover(c, place)) continue;
-      entry(c, p, tokens);
-      where(c, p, tokens, file);
+      c.unit = f.unit;
+      Presence near = next;
+      for (std::size_t o = s > 3 ? s - 3 : 0; o < p.sentences.size() && o <= s + 3; ++o)
+        if (o != s)
+          raise_to(near, f.sentences[o].presence, o + 1 == s || o == s + 1 ? kNextSentence : kNearSentence);
+      if (!cover(c, f, above, near)) continue;
+      order(c, f);
+      entry(c, p, f);
+      where(c, p, f, file);
       kind(c, p);
       found.push_back(std::move(c));
     }
   }
 
-  struct Place {
-    const std::vector<double>&above, &tagged, &section, &outer, &beside;
-    const std::vector<std::vector<double>>& inside;
-    std::vector<double> near;
-  };
-
   static double& at(Candidate& c, Feature f) { return c.features[static_cast<std::size_t>(f)]; }
 
-  bool cover(Candidate& c, const Place& place) {
-    const std::vector<double>& here = place.inside[c.sentence];
-    double sentence = 0, tag = 0, either = 0, near = 0, sections = 0, outers = 0, all = 0, missing_names = 0;
-    bool complete = subject_ > 0;
-    std::vector<double> best(terms_, 0);
-    for (std::size_t t = 0; t < terms_; ++t) {
-      double entry = std::max(here[t], 0.95 * place.tagged[t]);
-      double around = std::max({entry, place.near[t], place.beside[t]});
-      best[t] = std::max(around, place.above[t]);
-      all += weight_[t] * best[t];
-      if (best[t] == 0 && q_.terms[t].entity) missing_names += 1;
-      if (scope_[t]) continue;
-      sentence += weight_[t] * here[t];
-      tag += weight_[t] * place.tagged[t];
-      either += weight_[t] * entry;
-      near += weight_[t] * around;
-      sections += weight_[t] * place.section[t];
-      outers += weight_[t] * place.outer[t];
-      if (prior_[t] >= 0.5 && entry < 0.5) complete = false;
+  bool cover(Candidate& c, const PassageFields& f, const Presence& above, const Presence& around) {
+    const Presence &here = f.sentences[c.sentence].presence, &tagged = r_.labels[f.tag].presence,
+                   &section = r_.labels[f.section].presence, &outer = r_.labels[f.outer].presence;
+    const Unit& unit = r_.units[f.unit];
+    double sentence = 0, exact = 0, tag = 0, either = 0, near = 0, sections = 0, outers = 0, all = 0;
+    double head = 0, whole = 0, whole_exact = 0, missing = 0, names = 0;
+    bool complete = r_.subject > 0;
+    Presence best(r_.terms, 0);
+    for (std::size_t t = 0; t < r_.terms; ++t) {
+      const double entry = std::max(here[t], 0.95 * tagged[t]);
+      const double nearby = std::max(entry, around[t]);
+      best[t] = std::max({nearby, above[t], kInUnit * unit.whole[t]});
+      all += r_.weight[t] * best[t];
+      if (best[t] < 0.3) missing += r_.weight[t];
+      if (best[t] < 0.3 && q_.terms[t].entity) names += 1;
+      if (r_.scope[t]) continue;
+      sentence += r_.weight[t] * here[t];
+      exact += here[t] >= 1 || tagged[t] >= 1 ? r_.weight[t] : 0;
+      tag += r_.weight[t] * tagged[t];
+      either += r_.weight[t] * entry;
+      near += r_.weight[t] * nearby;
+      sections += r_.weight[t] * section[t];
+      outers += r_.weight[t] * outer[t];
+      head += r_.weight[t] * unit.head[t];
+      whole += r_.weight[t] * unit.whole[t];
+      whole_exact += unit.whole[t] >= 1 ? r_.weight[t] : 0;
+      if (r_.prior[t] >= 0.5 && entry < 0.5) complete = false;
     }
-    double coverage = total_ > 0 ? all / total_ : 0;
+    double coverage = r_.total > 0 ? all / r_.total : 0;
     if (coverage < kLeastCoverage) return false;
-    const double scale = subject_ > 0 ? 1 / subject_ : 0;
+    const double scale = r_.subject > 0 ? 1 / r_.subject : 0;
     at(c, Feature::cover_sentence) = sentence * scale;
+    at(c, Feature::cover_exact) = exact * scale;
     at(c, Feature::cover_tag) = tag * scale;
     at(c, Feature::cover_entry) = either * scale;
     at(c, Feature::cover_near) = near * scale;
     at(c, Feature::cover_all) = coverage;
+    at(c, Feature::cover_head) = head * scale;
+    at(c, Feature::cover_unit) = whole * scale;
+    at(c, Feature::unit_exact) = whole_exact * scale;
     at(c, Feature::cover_section) = sections * scale;
     at(c, Feature::cover_outer) = outers * scale;
     at(c, Feature::cover_square) = either * scale * either * scale;
+    at(c, Feature::unit_square) = whole * scale * whole * scale;
     at(c, Feature::complete) = complete ? 1 : 0;
-    at(c, Feature::bm25) = bm25_[c.passage];
-    if (rarest_ < terms_) {
-      at(c, Feature::rarest_here) = std::max(here[rarest_], place.tagged[rarest_]);
-      at(c, Feature::rarest_missing) = best[rarest_] < 0.3 ? 1 : 0;
+    at(c, Feature::bm25) = r_.best_bm25 > 0 ? unit.bm25 / r_.best_bm25 : 0;
+    if (r_.rarest < r_.terms) {
+      at(c, Feature::rarest_here) = std::max(here[r_.rarest], tagged[r_.rarest]);
+      at(c, Feature::rarest_missing) = best[r_.rarest] < 0.3 ? 1 : 0;
     }
-    // "font size": a size of something else is no answer.
-    for (std::size_t t = 0; t + 1 < terms_; ++t)
-      if (best[t] == 0 && q_.terms[t].weight >= 0.9 && q_.terms[t + 1].weight >= 0.9 &&
-          q_.terms[t + 1].position == q_.terms[t].position + 1)
-        coverage *= kHalfCompound;
     bool elsewhere = false;
-    for (std::size_t t = 0; t < terms_; ++t) elsewhere = elsewhere || (scope_[t] && best[t] < 0.6);
+    for (std::size_t t = 0; t < r_.terms; ++t) elsewhere = elsewhere || (r_.scope[t] && best[t] < 0.6);
     at(c, Feature::path_elsewhere) = elsewhere ? 1 : 0;
-    c.coverage = coverage * std::pow(kMissingName, missing_names) * (elsewhere ? kElsewhere : 1.0);
+    c.coverage = coverage * (elsewhere ? kElsewhere : 1.0);
+    c.missing = r_.total > 0 ? missing / r_.total : 1;
+    c.missing_names = names;
+    c.unsaid = r_.unsaid;
+    c.unknown = r_.unknown;
+    c.strength = r_.ideal > 0 ? std::min(1.5, unit.bm25 / r_.ideal) : 0;
+    return true;
+  }
 
-    // Words of the question that are together here too.
-    const std::vector<Token>& words = all_[c.passage].sentences[c.sentence];
-    const std::vector<Token>& tags = all_[c.passage].tag;
+  /// Words of the question that are together here too.
+  void order(Candidate& c, const PassageFields& f) {
+    const std::vector<Token>& words = f.sentences[c.sentence].tokens;
+    const std::vector<Mark>& marks = f.marks[c.sentence];
+    const std::vector<Token>& tags = r_.labels[f.tag].tokens;
     double pairs = 0, pairs_of = 0;
-    for (std::size_t t = 0; t + 1 < terms_; ++t) {
+    for (std::size_t t = 0; t + 1 < r_.terms; ++t) {
       const Term &a = q_.terms[t], &b = q_.terms[t + 1];
-      if (b.position > a.position + 2 || prior_[t] < 0.3 || prior_[t + 1] < 0.3) continue;
+      if (b.position > a.position + 2 || r_.prior[t] < 0.3 || r_.prior[t + 1] < 0.3) continue;
+      pairs_of += r_.prior[t] + r_.prior[t + 1];
       std::vector<std::string> both = a.stems;
       both.insert(both.end(), b.stems.begin(), b.stems.end());
-      pairs_of += prior_[t] + prior_[t + 1];
-      if (all_in_row(both, words) || all_in_row(both, tags)) pairs += prior_[t] + prior_[t + 1];
+      bool found = all_in_row(both, tags);
+      for (const Mark& x : marks)
+        for (const Mark& y : marks)
+          found = found || (x.term == t && y.term == t + 1 && y.token != x.token &&
+                            (y.token > x.token ? y.token - x.token : x.token - y.token) <= 2);
+      if (found) pairs += r_.prior[t] + r_.prior[t + 1];
     }
     if (pairs_of > 0) at(c, Feature::pairs) = pairs / pairs_of;
-    std::vector<std::size_t> places;
-    for (std::size_t w = 0; w < words.size(); ++w)
-      for (std::size_t t = 0; t < terms_; ++t)
-        if (!scope_[t] && prior_[t] >= 0.3 &&
-            std::find(q_.terms[t].stems.begin(), q_.terms[t].stems.end(), words[w].stem) !=
-                q_.terms[t].stems.end()) {
-          places.push_back(w);
-          break;
-        }
-    if (places.size() >= 2) {
-      // The smallest gaps between matches: 1 when they stand side by side.
-      double sum = 0;
-      for (std::size_t k = 1; k < places.size(); ++k)
-        sum += 1.0 / static_cast<double>(std::max<std::size_t>(1, places[k] - places[k - 1]));
-      at(c, Feature::proximity) = std::min(1.0, sum / 3.0);
+    // The smallest gaps between matches: 1 when they stand side by side.
+    double sum = 0, matched = 0;
+    const Mark* previous = nullptr;
+    std::size_t last = SIZE_MAX;
+    for (const Mark& mark : marks) {
+      if (r_.scope[mark.term] || r_.prior[mark.term] < 0.3) continue;
+      if (mark.token != last) matched += mark.strength;
+      last = mark.token;
+      if (previous != nullptr && previous->term != mark.term)
+        sum += previous->strength * mark.strength /
+               static_cast<double>(std::max<std::size_t>(1, mark.token - previous->token));
+      previous = &mark;
     }
+    at(c, Feature::proximity) = std::min(1.0, sum / 3.0);
     std::size_t content = 0;
     const std::string& text = passages_[c.passage].sentences[c.sentence].text;
     for (const Token& token : words)
@@ -353,13 +207,15 @@ class Extractor {
               ? 1
               : 0;
     if (content > 0)
-      at(c, Feature::precision) =
-          std::min(1.0, static_cast<double>(places.size()) / std::sqrt(static_cast<double>(content) * 4.0));
-    return true;
+      at(c, Feature::precision) = std::min(1.0, matched / std::sqrt(static_cast<double>(content) * 4.0));
   }
 
-  void entry(Candidate& c, const Passage& p, const PassageTokens& tokens) {
-    if (tokens.tag.empty()) return;
+  void entry(Candidate& c, const Passage& p, const PassageFields& f) {
+    const Unit& unit = r_.units[f.unit];
+    at(c, Feature::unit_first) = c.passage == unit.first && c.sentence == 0 ? 1 : 0;
+    const std::vector<Token>& tokens = r_.labels[f.tag].tokens;
+    if (tokens.empty()) return;
+    at(c, Feature::entry) = 1;
     const bool dashed = p.tag.front() == '-';
     const bool option_asked =
         q_.kind == Kind::option || q_.kind == Kind::how_to || q_.kind == Kind::default_value ||
@@ -368,61 +224,63 @@ class Extractor {
     if (dashed && !option_asked) at(c, Feature::tag_unasked) = 1;
     // The head of the tag, arguments aside.
     std::size_t head = p.tag.find_first_of("<[=(:,", 1);
-    std::size_t of_tag = 0, of_question = 0;
-    double subject = 0;
-    for (const Token& token : tokens.tag) {
+    double of_tag = 0, of_question = 0, subject = 0;
+    for (const Token& token : tokens) {
       if (head != std::string::npos && token.begin >= head) break;
       ++of_tag;
-      for (std::size_t t = 0; t < terms_; ++t) {
+      double best = 0;
+      const Presence here = r_.matcher.presence(
+          {{token.stem, 0, static_cast<std::uint32_t>(token.stem.size())}}, token.stem, true);
+      for (std::size_t t = 0; t < r_.terms; ++t) {
+        if (here[t] <= best) continue;
+        best = here[t];
+      }
+      of_question += best;
+      for (std::size_t t = 0; t < r_.terms; ++t) {
         const auto& stems = q_.terms[t].stems;
         if (std::find(stems.begin(), stems.end(), token.stem) == stems.end()) continue;
-        ++of_question;
-        subject += weight_[t] / static_cast<double>(stems.size());
+        subject += r_.weight[t] / static_cast<double>(stems.size());
         break;
       }
     }
-    if (of_tag > 0)
-      at(c, Feature::tag_precision) = static_cast<double>(of_question) / static_cast<double>(of_tag);
-    if (of_tag > 0 && of_tag == of_question && subject_ > 0)
-      at(c, Feature::tag_exact) = std::min(1.0, subject / subject_);
-    for (std::size_t t = 0; t < terms_; ++t) {
+    if (of_tag > 0) at(c, Feature::tag_precision) = of_question / of_tag;
+    if (of_tag > 0 && of_tag <= of_question + 1e-9 && r_.subject > 0)
+      at(c, Feature::tag_exact) = std::min(1.0, subject / r_.subject);
+    for (std::size_t t = 0; t < r_.terms; ++t) {
       const Term& term = q_.terms[t];
       bool leads = term.option
                        ? p.tag.starts_with(term.surface) && has_option(p.tag, term.surface)
-                       : tokens.tag.size() >= term.stems.size() &&
-                             std::equal(term.stems.begin(), term.stems.end(), tokens.tag.begin(),
+                       : tokens.size() >= term.stems.size() &&
+                             std::equal(term.stems.begin(), term.stems.end(), tokens.begin(),
                                         [](const std::string& x, const Token& y) { return x == y.stem; });
-      if (!leads || scope_[t] || prior_[t] < 0.5) continue;
+      if (!leads || r_.scope[t] || r_.prior[t] < 0.5) continue;
       at(c, Feature::tag_leads) = 1;
       if (term.entity || term.option) at(c, Feature::tag_name) = 1;
     }
     if (p.first_of_tag && c.sentence == 0) at(c, Feature::tag_first) = at(c, Feature::cover_tag);
+    if (p.first_of_tag && c.sentence == 0) at(c, Feature::head_first) = at(c, Feature::cover_head);
   }
 
-  void where(Candidate& c, const Passage& p, const PassageTokens& tokens, const FileTokens& file) {
+  void where(Candidate& c, const Passage& p, const PassageFields& f, const FileFields& file) {
     const std::string& text = p.sentences[c.sentence].text;
+    const Field& heading = r_.labels[f.section];
     if (p.first_of_section && c.sentence == 0) at(c, Feature::section_first) = at(c, Feature::cover_section);
-    if (!tokens.section.empty()) {
-      std::size_t asked = 0;
-      for (const Token& token : tokens.section)
-        asked += std::any_of(q_.terms.begin(), q_.terms.end(),
-                             [&](const Term& term) {
-                               return std::find(term.stems.begin(), term.stems.end(), token.stem) !=
-                                      term.stems.end();
-                             })
-                     ? 1
-                     : 0;
-      at(c, Feature::section_precision) =
-          static_cast<double>(asked) / static_cast<double>(tokens.section.size());
+    if (!heading.tokens.empty()) {
+      double asked = 0;
+      for (std::size_t t = 0; t < r_.terms; ++t)
+        asked += heading.presence[t] * static_cast<double>(q_.terms[t].stems.size());
+      at(c, Feature::section_precision) = std::min(1.0, asked / static_cast<double>(heading.tokens.size()));
     }
     at(c, Feature::path_scope) = file.scoped ? 1 : 0;
+    at(c, Feature::page_named) = file.named ? 1 : 0;
     at(c, Feature::base_precision) = file.base_precision;
     at(c, Feature::base_cover) = file.base_cover;
     at(c, Feature::manual_page) = file.manual ? 1 : 0;
     at(c, Feature::example_file) = file.example ? 1 : 0;
+    at(c, Feature::prose_file) = file.prose ? 1 : 0;
     at(c, Feature::copyright_file) = file.copyright && q_.kind != Kind::who ? 1 : 0;
     at(c, Feature::first_of_file) = p.sentences[c.sentence].line <= 30 ? 1 : 0;
-    const std::size_t words = tokens.sentences[c.sentence].size();
+    const std::size_t words = f.sentences[c.sentence].tokens.size();
     at(c, Feature::short_sentence) = words < 4 && p.tag.empty() && q_.kind != Kind::who ? 1 : 0;
     at(c, Feature::long_sentence) = std::clamp((static_cast<double>(words) - 25.0) / 50.0, 0.0, 1.0);
     at(c, Feature::fragment) = p.fragment ? 1 : 0;
@@ -431,11 +289,11 @@ class Extractor {
     std::string section = lower(p.section);
     // "unbound-checkconf - Check Unbound configuration": the first lines of a manual page, under a heading or
     // not.
-    if (subject_ <= 0 && section != "name" && p.sentences[c.sentence].line <= 12 && file.manual &&
+    if (r_.subject <= 0 && section != "name" && p.sentences[c.sentence].line <= 12 && file.manual &&
         text.find(" - ") != std::string::npos)
       at(c, Feature::name_wanted) = 1;
     if (section == "name") {
-      bool wanted = subject_ <= 0 && (q_.kind == Kind::fact || q_.kind == Kind::definition);
+      bool wanted = r_.subject <= 0 && (q_.kind == Kind::fact || q_.kind == Kind::definition);
       at(c, wanted ? Feature::name_wanted : Feature::name_section) = 1;
     }
     at(c, Feature::synopsis) = section == "synopsis" || section == "table of contents" ? 1 : 0;
@@ -460,7 +318,8 @@ class Extractor {
 
   void kind(Candidate& c, const Passage& p) {
     const std::string& s = p.sentences[c.sentence].text;
-    const double subject = subject_ > 0 ? at(c, Feature::cover_near) : 1.0;
+    const double subject =
+        r_.subject > 0 ? std::max(at(c, Feature::cover_near), 0.9 * at(c, Feature::cover_unit)) : 1.0;
     if (q_.shape != Shape::any) {
       bool here = has_shape(q_.shape, s), tag = !p.tag.empty() && has_shape(q_.shape, p.tag);
       if (q_.shape == Shape::option || q_.shape == Shape::identifier) tag = tag || code_like(p.tag);
@@ -488,6 +347,8 @@ class Extractor {
       } else {
         at(c, Feature::number_default) = !value.empty() && !unfit ? subject : 0;
       }
+      const bool figure = wants_default ? !value.empty() && !unfit : has_shape(q_.shape, s) && has_digit(s);
+      at(c, Feature::value_head) = figure ? at(c, Feature::cover_head) : 0;
     }
     if (wants_default || q_.kind == Kind::number || q_.shape == Shape::number || q_.shape == Shape::duration)
       near_value(c, s);
@@ -548,27 +409,26 @@ class Extractor {
 
   /// How much of the subject stands within a few words of "default", and of a figure.
   void near_value(Candidate& c, const std::string& s) {
-    if (subject_ <= 0) return;
+    if (r_.subject <= 0) return;
     constexpr std::size_t kWithin = 6;
-    const std::vector<Token>& words = all_[c.passage].sentences[c.sentence];
-    double by_default = 0, by_number = 0;
-    for (std::size_t t = 0; t < terms_; ++t) {
-      if (scope_[t]) continue;
-      bool near_default = false, near_number = false;
-      for (std::size_t w = 0; w < words.size(); ++w) {
-        const auto& stems = q_.terms[t].stems;
-        if (std::find(stems.begin(), stems.end(), words[w].stem) == stems.end()) continue;
-        for (std::size_t o = w > kWithin ? w - kWithin : 0; o < words.size() && o <= w + kWithin; ++o) {
-          near_default = near_default || words[o].stem == "default";
-          near_number = near_number || (words[o].begin < s.size() && is_digit(s[words[o].begin]));
-        }
+    const std::vector<Token>& words = r_.all[c.passage].sentences[c.sentence].tokens;
+    std::vector<bool> near_default(r_.terms, false), near_number(r_.terms, false);
+    for (const Mark& mark : r_.all[c.passage].marks[c.sentence]) {
+      const std::size_t w = mark.token;
+      for (std::size_t o = w > kWithin ? w - kWithin : 0; o < words.size() && o <= w + kWithin; ++o) {
+        if (words[o].stem == "default") near_default[mark.term] = true;
+        if (words[o].begin < s.size() && is_digit(s[words[o].begin])) near_number[mark.term] = true;
       }
-      if (near_default) by_default += weight_[t];
-      if (near_number) by_number += weight_[t];
     }
-    if (q_.kind == Kind::default_value) at(c, Feature::default_near) = by_default / subject_;
+    double by_default = 0, by_number = 0;
+    for (std::size_t t = 0; t < r_.terms; ++t) {
+      if (r_.scope[t]) continue;
+      if (near_default[t]) by_default += r_.weight[t];
+      if (near_number[t]) by_number += r_.weight[t];
+    }
+    if (q_.kind == Kind::default_value) at(c, Feature::default_near) = by_default / r_.subject;
     if (q_.shape == Shape::number || q_.shape == Shape::duration || q_.kind == Kind::number)
-      at(c, Feature::number_near) = by_number / subject_;
+      at(c, Feature::number_near) = by_number / r_.subject;
   }
 
   void define(Candidate& c, const std::string& s) {
@@ -580,9 +440,9 @@ class Extractor {
     std::vector<Token> start = tokenise(std::string_view(s).substr(0, 80));
     std::size_t from =
         !start.empty() && (start[0].stem == "a" || start[0].stem == "an" || start[0].stem == "the") ? 1 : 0;
-    for (std::size_t t = 0; t < terms_; ++t) {
+    for (std::size_t t = 0; t < r_.terms; ++t) {
       const Term& term = q_.terms[t];
-      if (prior_[t] < 0.9 || start.size() < from + term.stems.size() + 1) continue;
+      if (r_.prior[t] < 0.9 || start.size() < from + term.stems.size() + 1) continue;
       if (!std::equal(term.stems.begin(), term.stems.end(), start.begin() + static_cast<std::ptrdiff_t>(from),
                       [](const std::string& x, const Token& y) { return x == y.stem; }))
         continue;
@@ -595,15 +455,7 @@ class Extractor {
 
   const Question& q_;
   const std::vector<Passage>& passages_;
-  const Hints& hints_;
-  const std::size_t terms_;
-  Matcher matcher_;
-  std::vector<PassageTokens> all_;
-  std::vector<FileTokens> files_;
-  std::vector<double> weight_, prior_, idf_, bm25_;
-  std::vector<bool> scope_;
-  double total_ = 0, subject_ = 0;
-  std::size_t rarest_ = 0;
+  Reading r_;
 };
 
 }  // namespace

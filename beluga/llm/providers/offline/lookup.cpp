@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 
 #include "beluga/llm/providers/offline/internal/match.hpp"
 #include "beluga/llm/providers/offline/internal/rank.hpp"
+#include "beluga/llm/providers/offline/internal/thesaurus.hpp"
 
 namespace beluga::llm::offline_model {
 namespace {
@@ -15,8 +15,14 @@ bool differ(double a, double b) {
 }
 
 constexpr std::size_t kSurveyTerms = 5;
-constexpr std::size_t kNarrowFiles = 10;
-constexpr std::size_t kReadWindows = 16;
+constexpr std::size_t kNarrowFiles = 12;
+constexpr std::size_t kReadWindows = 24;
+// Files that are read whole: a passage is best judged among all that its manual says.
+constexpr std::size_t kWholeFiles = 60;
+constexpr std::int64_t kWholeBytes = 1200 * 1024, kUnknownSize = 40 * 1024;
+constexpr std::int64_t kChunkLines = 2000;
+constexpr std::size_t kMostChunks = 60;            // of one file
+constexpr std::size_t kMaxPattern = 900;           // tools limit a query
 constexpr std::int64_t kBefore = 14, kAfter = 18;  // lines read around a hit
 
 std::string escape(std::string_view text) {
@@ -63,44 +69,53 @@ struct FileScore {
   double score = 0;
 };
 
-double path_score(const Question& q, const std::string& path) {
-  Matcher matcher;
+double path_score(const Question& q, Matcher& matcher, const std::string& path) {
   std::vector<Token> tokens = tokenise(path);
   std::size_t slash = path.rfind('/');
-  std::vector<Token> base = tokenise(slash == std::string::npos ? std::string_view(path)
-                                                                : std::string_view(path).substr(slash + 1));
+  std::string_view base =
+      slash == std::string::npos ? std::string_view(path) : std::string_view(path).substr(slash + 1);
+  const Presence whole = matcher.presence(tokens, path), name = matcher.presence(tokenise(base), base);
   double score = 0;
-  for (const Term& term : q.terms) {
-    if (matcher.presence(term, base) == 1)
-      score += 2.2 * term.weight;
-    else if (matcher.presence(term, tokens) >= 1)
-      score += 1.8 * term.weight;
+  for (std::size_t t = 0; t < q.terms.size(); ++t) {
+    if (name[t] >= 1)
+      score += 2.2 * q.terms[t].weight;
+    else if (whole[t] >= 1 || in_path(q.terms[t], tokens))
+      score += 1.8 * q.terms[t].weight;
   }
   return score;
 }
 
+/// Whether a path is of the program that is asked about; all are where none is named.
+bool in_scope(const Question& q, const Hints& hints, const std::string& path) {
+  const std::vector<Token> tokens = tokenise(path_text(path));
+  return std::all_of(q.terms.begin(), q.terms.end(), [&](const Term& term) {
+    return !hints.scope.contains(term.surface) || in_path(term, tokens);
+  });
+}
+
 std::vector<FileScore> promising(const Question& q, const Known& known, std::size_t limit) {
-  Matcher matcher;
+  Matcher matcher(q.terms);
   std::map<std::string, double> scores;
+  const bool scoped = !known.hints.scope.empty() &&
+                      std::any_of(known.listing.begin(), known.listing.end(),
+                                  [&](const std::string& path) { return in_scope(q, known.hints, path); });
   for (const std::string& path : known.listing)
     if (!path.ends_with("/"))
-      if (double score = path_score(q, path); score > 0) scores[path] = score;
+      if (double score = path_score(q, matcher, path); score > 0) scores[path] = score;
   for (const auto& [path, lines] : known.evidence.documents) {
-    std::string all;
     std::size_t budget = 60;
-    double score = path_score(q, path);
-    std::vector<double> best(q.terms.size(), 0);
+    double score = path_score(q, matcher, path);
+    Presence best(q.terms.size(), 0);
     double line_best = 0;
     for (const auto& [number, text] : lines) {
       if (budget-- == 0) break;
-      std::vector<Token> tokens = tokenise(text);
-      double here = 0;
+      const Presence here = matcher.presence(tokenise(text), text);
+      double sum = 0;
       for (std::size_t t = 0; t < q.terms.size(); ++t) {
-        double p = matcher.presence(q.terms[t], tokens);
-        best[t] = std::max(best[t], p);
-        here += p * q.terms[t].weight;
+        best[t] = std::max(best[t], here[t]);
+        sum += here[t] * q.terms[t].weight;
       }
-      line_best = std::max(line_best, here);
+      line_best = std::max(line_best, sum);
     }
     for (std::size_t t = 0; t < q.terms.size(); ++t) score += best[t] * q.terms[t].weight;
     score += 0.8 * line_best;
@@ -112,6 +127,7 @@ std::vector<FileScore> promising(const Question& q, const Known& known, std::siz
     std::string base = lower(path);
     if (base.ends_with("copyright") || base.find("changelog") != std::string::npos)
       s -= q.kind == Kind::who ? 0 : 1.0;
+    if (scoped && !in_scope(q, known.hints, path)) continue;
     out.push_back({path, s});
   }
   std::sort(out.begin(), out.end(), [](const FileScore& a, const FileScore& b) {
@@ -147,9 +163,8 @@ struct Window {
 
 /// The places with most of the question's words close together.
 std::vector<Window> windows(const Question& q, const Known& known, std::size_t limit) {
-  Matcher matcher;
+  Matcher matcher(q.terms);
   std::vector<Window> all;
-  std::unordered_map<std::string, double> seen;  // how often each term's lines occur
   struct Line {
     std::int64_t number;
     std::vector<double> presence;
@@ -160,19 +175,17 @@ std::vector<Window> windows(const Question& q, const Known& known, std::size_t l
   std::map<std::string, std::vector<double>> in_path;
   double n = 0;
   for (const auto& [path, known_lines] : known.evidence.documents) {
+    if (known.begun.contains(path)) continue;  // is read whole
     std::vector<Token> path_tokens = tokenise(path);
     std::vector<double>& p = in_path[path];
-    for (const Term& term : q.terms) p.push_back(matcher.presence(term, path_tokens) == 1 ? 0.9 : 0);
+    for (double here : matcher.presence(path_tokens, path)) p.push_back(here >= 1 ? 0.9 : 0);
     for (const auto& [number, text] : known_lines) {
-      std::vector<Token> tokens = tokenise(text);
-      Line line{number, {}, 0};
+      Line line{number, matcher.presence(tokenise(text), text), 0};
       bool any = false;
       line.lead = leading(q, text);
       for (std::size_t t = 0; t < q.terms.size(); ++t) {
-        double here = matcher.presence(q.terms[t], tokens, text);
-        line.presence.push_back(here);
-        counts[t] += here == 1 ? 1 : 0;
-        any = any || here > 0;
+        counts[t] += line.presence[t] >= 0.6 ? 1 : 0;
+        any = any || line.presence[t] > 0;
       }
       n += 1;
       if (any) lines[path].push_back(std::move(line));
@@ -380,34 +393,88 @@ void survey(Planner& planner, const Question& q) {
     }
 }
 
+namespace {
+
+/// A term in all its inflections, and what else it may be called.
+std::string pattern_with_alternatives(const Term& term, bool all) {
+  std::string out = pattern_of(term, true);
+  for (const Alternative& other : alternatives(term.stems)) {
+    if (out.size() > 600 || (!all && other.strength < 0.7)) break;  // the best come first
+    if (other.stems.size() == 1 && (other.stems.front().size() < 3 || is_common_word(other.stems.front())))
+      continue;
+    std::string words;
+    for (const std::string& stem : other.stems) {
+      // Porter's stems end with the i of "directori" for "directory".
+      std::string_view start = stem;
+      if (start.size() > 3 && start.back() == 'i') start.remove_suffix(1);
+      words += (words.empty() ? "" : "[a-z]*[^A-Za-z0-9]{1,3}") + escape(start);
+    }
+    out += "|\\b" + words;
+  }
+  return out;
+}
+
+}  // namespace
+
 void narrow(Planner& planner, const Question& q, bool with_synonyms) {
-  Matcher matcher;
+  Matcher matcher(q.terms);
+  const std::vector<FileScore> files = promising(q, planner.known, kWholeFiles);
+  std::set<std::string> whole;
+  if (const ToolView* reader = planner.s.first(Purpose::read); reader != nullptr && !reader->first.empty()) {
+    std::int64_t budget = kWholeBytes;
+    for (const FileScore& file : files) {
+      const auto known = planner.known.sizes.find(file.path);
+      const std::int64_t size = known == planner.known.sizes.end() ? kUnknownSize : known->second;
+      if (size > budget) continue;
+      budget -= size;
+      whole.insert(file.path);
+      planner.read(*reader, file.path, 1, kChunkLines);
+    }
+  }
   for (const ToolView& tool : planner.s.tools) {
     if (tool.purpose != Purpose::search || tool.path.empty() || (!tool.regex && !tool.literal)) continue;
-    for (const FileScore& file : promising(q, planner.known, kNarrowFiles)) {
-      std::vector<Token> path = tokenise(file.path);
+    std::size_t searched = 0;
+    for (const FileScore& file : files) {
+      if (whole.contains(file.path)) continue;
+      if (++searched > kNarrowFiles) break;
+      const Presence in_name = matcher.presence(tokenise(file.path), file.path);
       std::vector<std::string> patterns;
       for (const Term* term : searched_terms(q, 8)) {
-        if (matcher.presence(*term, path) == 1) continue;
-        patterns.push_back(pattern_of(*term, tool.regex));
-        if ((with_synonyms || tool.regex) && term->stems.size() == 1)
-          for (std::string_view other : synonyms(term->stems.front()))
-            if (tool.regex && (with_synonyms || term->weight >= 1.0) && other.size() >= 4 &&
-                !is_common_word(other))
-              patterns.push_back("\\b" + escape(other));
+        if (in_name[static_cast<std::size_t>(term - q.terms.data())] >= 1) continue;
+        patterns.push_back(tool.regex && term->weight >= 0.6 ? pattern_with_alternatives(*term, with_synonyms)
+                                                             : pattern_of(*term, tool.regex));
       }
       if (patterns.empty())
         for (const Term& term : q.terms) patterns.push_back(pattern_of(term, tool.regex));
       if (patterns.empty()) continue;
-      if (tool.regex) {
-        std::string any;
-        for (const std::string& p : patterns) any += (any.empty() ? "" : "|") + p;
-        planner.search(tool, any, file.path);
-      } else {
-        for (std::size_t i = 0; i < patterns.size() && i < 3; ++i)
-          planner.search(tool, patterns[i], file.path);
+      if (!tool.regex) {
+        if (patterns.size() > 3) patterns.resize(3);
+        for (const std::string& pattern : patterns) planner.search(tool, pattern, file.path);
+        continue;
       }
+      // As few searches as their length allows.
+      std::string any;
+      for (const std::string& pattern : patterns) {
+        if (!any.empty() && any.size() + pattern.size() > kMaxPattern) {
+          planner.search(tool, any, file.path);
+          any.clear();
+        }
+        any += (any.empty() ? "" : "|") + pattern;
+      }
+      planner.search(tool, any, file.path);
     }
+  }
+}
+
+void read_on(Planner& planner) {
+  const ToolView* reader = planner.s.first(Purpose::read);
+  if (reader == nullptr || reader->first.empty()) return;
+  for (const auto& [path, progress] : planner.known.progress) {
+    // Later lines may be longer: a little less than fitted into the first result.
+    const std::int64_t chunk = std::max<std::int64_t>(20, progress.next * 4 / 5);
+    std::size_t chunks = 0;
+    for (std::int64_t from = progress.next; from <= progress.total && ++chunks <= kMostChunks; from += chunk)
+      planner.read(*reader, path, from, std::min(progress.total, from + chunk - 1));
   }
 }
 
@@ -446,10 +513,7 @@ void widen(Planner& planner, const Question& q) {
           if (word.size() >= 4)
             planner.search(tool, tool.regex ? "\\b" + escape(common_start(word, part.stem)) : word);
         }
-      std::string any;
-      for (std::string_view other : synonyms(term->stems.front()))
-        if (other.size() >= 3 && !is_common_word(other)) any += (any.empty() ? "\\b(" : "|") + escape(other);
-      if (!any.empty() && tool.regex && term->stems.size() == 1) planner.search(tool, any + ")");
+      if (tool.regex) planner.search(tool, pattern_with_alternatives(*term, true));
       // Humps of a name: "MaxSize" as "max size".
       std::string spaced;
       for (std::size_t i = 0; i < term->surface.size(); ++i) {

@@ -1,38 +1,33 @@
 #include "beluga/llm/providers/offline/internal/match.hpp"
 
 #include <algorithm>
+#include <bit>
+
+#include "beluga/llm/providers/offline/internal/thesaurus.hpp"
 
 namespace beluga::llm::offline_model {
 namespace {
 
-bool has(std::string_view stem, const std::vector<Token>& tokens) {
-  return std::any_of(tokens.begin(), tokens.end(), [&](const Token& t) { return t.stem == stem; });
-}
+constexpr double kSameRoot = 0.85, kInside = 0.8;
 
-/// "keep alive" against "keepalive", either way round.
-bool joined(const std::vector<std::string>& stems, const std::vector<Token>& tokens) {
-  if (stems.size() == 1) {
-    const std::string& whole = stems.front();
-    if (whole.size() < 6) return false;
-    for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
-      const std::string& a = tokens[i].stem;
-      if (a.size() >= 2 && a.size() < whole.size() && whole.starts_with(a) &&
-          std::string_view(whole).substr(a.size()) == tokens[i + 1].stem)
-        return true;
-    }
-    return false;
+/// Calls f(word) for the words of a name such as "ServerAliveCountMax".
+template <class F>
+void humps(std::string_view word, F&& f) {
+  std::size_t begin = 0, found = 0;
+  for (std::size_t i = 1; i <= word.size(); ++i) {
+    const bool cut =
+        i < word.size() && is_upper(word[i]) && is_ascii_alpha(word[i - 1]) && !is_upper(word[i - 1]);
+    if (!cut && !(i == word.size() && found > 0)) continue;
+    if (i - begin >= 3) f(word.substr(begin, i - begin));
+    begin = i, ++found;
   }
-  std::string whole;
-  for (const std::string& stem : stems) whole += stem;
-  return whole.size() >= 5 && has(whole, tokens);
 }
 
 /// A plain word that stands only as a part of names in `code`: `beluga/store` does not say what is stored.
-bool only_in_names(const Term& term, const std::vector<Token>& tokens, std::string_view text) {
-  if (term.entity || term.stems.size() != 1) return false;
+bool only_in_names(std::string_view stem, const std::vector<Token>& tokens, std::string_view text) {
   auto joins = [](char c) { return c == '/' || c == '_' || c == '.'; };
   for (const Token& token : tokens) {
-    if (token.stem != term.stems.front()) continue;
+    if (token.stem != stem) continue;
     if (token.end > text.size()) return false;  // no text to look at
     std::size_t begin = token.begin, end = token.end;
     while (begin > 0 && (is_word_char(text[begin - 1]) || joins(text[begin - 1]))) --begin;
@@ -65,45 +60,118 @@ bool has_option(std::string_view text, std::string_view option) {
   return false;
 }
 
-const std::vector<std::string_view>& Matcher::synonyms_of(const std::string& stem) {
-  auto [it, fresh] = known_.try_emplace(stem);
-  if (fresh) it->second = synonyms(stem);
+Matcher::Matcher(const std::vector<Term>& terms) : terms_(terms) {
+  auto add = [&](std::size_t term, std::vector<std::string> stems, double strength, bool own) {
+    Way way{term, std::move(stems), {}, strength, own};
+    for (const std::string& stem : way.stems) way.joined += stem;
+    const auto index = static_cast<std::uint32_t>(ways_.size());
+    for (std::uint32_t place = 0; place < way.stems.size() && place < 64; ++place) {
+      by_stem_[way.stems[place]].push_back({index, place, 1});
+      // A common short word has no root to speak of; a name is not bent.
+      if (way.stems[place].size() >= 4 && !(own && terms_[term].entity))
+        by_root_[root_of(way.stems[place])].push_back({index, place, kSameRoot});
+    }
+    if (way.joined.size() >= 5) joined_[way.joined].emplace_back(term, strength);
+    ways_.push_back(std::move(way));
+  };
+  for (std::size_t t = 0; t < terms_.size(); ++t) {
+    if (terms_[t].option || terms_[t].stems.empty()) continue;
+    add(t, terms_[t].stems, 1, true);
+    for (const Alternative& other : alternatives(terms_[t].stems)) add(t, other.stems, other.strength, false);
+  }
+  seen_.resize(ways_.size());
+}
+
+const std::vector<Matcher::Part>& Matcher::parts_of(const std::string& stem) {
+  const auto [it, fresh] = known_.try_emplace(stem);
+  if (!fresh) return it->second;
+  if (const auto exact = by_stem_.find(stem); exact != by_stem_.end()) it->second = exact->second;
+  if (stem.size() >= 4)
+    if (const auto same = by_root_.find(root_of(stem)); same != by_root_.end())
+      for (const Part& part : same->second)
+        if (ways_[part.way].stems[part.place] != stem) it->second.push_back(part);
   return it->second;
 }
 
-double Matcher::presence(const Term& term, const std::vector<Token>& tokens, std::string_view text) {
-  if (tokens.empty()) return 0;
-  if (term.option) return has_option(text, term.surface) ? 1 : 0;
-  if (all_in_row(term.stems, tokens)) return only_in_names(term, tokens, text) ? 0.6 : 1;
-  if (joined(term.stems, tokens)) return 1;
-  if (term.stems.size() == 1) {
-    for (std::string_view other : synonyms_of(term.stems.front()))
-      if (has(other, tokens)) return 0.6;
-    return 0;
-  }
-  std::size_t found = 0;
-  for (const std::string& stem : term.stems) found += has(stem, tokens) ? 1 : 0;
-  return 0.6 * static_cast<double>(found) / static_cast<double>(term.stems.size()) *
-         (found == term.stems.size() ? 1.0 : 0.7);
+/// Words of a question that are written together in a name.
+void Matcher::inside(const std::string& stem, Presence& out) {
+  const auto [it, fresh] = inside_.try_emplace(stem);
+  if (fresh && stem.size() >= 5)
+    for (const Way& way : ways_) {
+      // "maxsize" loses the last letter that "size" keeps.
+      std::string_view part = way.joined;
+      if (part.size() > 3 && part.back() == 'e') part.remove_suffix(1);
+      if (part.size() < 3 || stem.size() < part.size() + 2) continue;
+      const bool begins = stem.starts_with(part);
+      if (begins || (part.size() >= 4 && stem.ends_with(part)) ||
+          (part.size() >= 5 && stem.find(part) != std::string::npos))
+        it->second.emplace_back(way.term, kInside * way.strength);
+    }
+  for (const auto& [term, strength] : it->second) out[term] = std::max(out[term], strength);
 }
 
-double Matcher::presence_in_name(const Term& term, const std::vector<Token>& tokens, std::string_view text) {
-  double whole = presence(term, tokens, text);
-  if (whole >= 0.7 || term.option || term.stems.size() != 1 || tokens.empty()) return whole;
-  auto inside = [&](std::string_view stem) {
-    return stem.size() >= 3 && std::any_of(tokens.begin(), tokens.end(), [&](const Token& t) {
-             if (t.stem.size() < stem.size() + 2) return false;
-             if (t.stem.starts_with(stem)) return true;
-             return stem.size() >= 4 && t.stem.ends_with(stem);
-           });
-  };
-  // "maxsize" loses the last letter that "size" keeps.
-  std::string_view stem = term.stems.front();
-  if (stem.size() > 3 && stem.back() == 'e') stem.remove_suffix(1);
-  if (inside(stem)) return 0.8;
-  for (std::string_view other : synonyms_of(term.stems.front()))
-    if (inside(other)) return std::max(whole, 0.5);
-  return whole;
+Presence Matcher::presence(const std::vector<Token>& tokens, std::string_view text, bool name,
+                           std::vector<Mark>* marks) {
+  Presence out(terms_.size(), 0);
+  if (tokens.empty() && text.empty()) return out;
+  std::vector<std::uint32_t> touched;
+  std::string pair;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    for (const Part& part : parts_of(tokens[i].stem)) {
+      const Way& way = ways_[part.way];
+      if (way.stems.size() == 1) {
+        const double strength = way.strength * part.strength;
+        if (marks != nullptr &&
+            (marks->empty() || marks->back().token != i || marks->back().term != way.term))
+          marks->push_back({i, way.term, strength});
+        if (strength > out[way.term]) {
+          const bool buried = way.own && part.strength >= 1 && !terms_[way.term].entity &&
+                              only_in_names(way.stems.front(), tokens, text);
+          out[way.term] = std::max(out[way.term], buried ? 0.6 : strength);
+        }
+        continue;
+      }
+      if (seen_[part.way] == 0) touched.push_back(part.way);
+      seen_[part.way] |= std::uint64_t{1} << part.place;
+      if (part.place != 0 || part.strength < 1) continue;
+      std::size_t k = 1;
+      while (k < way.stems.size() && i + k < tokens.size() && tokens[i + k].stem == way.stems[k]) ++k;
+      if (k < way.stems.size()) continue;
+      out[way.term] = std::max(out[way.term], way.strength);
+      if (marks != nullptr) marks->push_back({i, way.term, way.strength});
+    }
+    auto whole = [&](const std::string& word) {
+      if (const auto it = joined_.find(word); it != joined_.end())
+        for (const auto& [term, strength] : it->second) out[term] = std::max(out[term], strength);
+    };
+    // "keep alive" against "keepalive", either way round.
+    if (tokens[i].stem.size() >= 5) whole(tokens[i].stem);
+    if (i + 1 < tokens.size() && tokens[i].stem.size() >= 2 && tokens[i + 1].begin <= tokens[i].end + 1) {
+      pair = tokens[i].stem;
+      pair += tokens[i + 1].stem;
+      if (pair.size() >= 6) whole(pair);
+    }
+    // "ServerAliveCountMax"
+    if (tokens[i].end <= text.size() && tokens[i].end - tokens[i].begin >= 6)
+      humps(text.substr(tokens[i].begin, tokens[i].end - tokens[i].begin), [&](std::string_view word) {
+        for (const Part& part : parts_of(stem(lower(word))))
+          if (const Way& way = ways_[part.way]; way.stems.size() == 1)
+            out[way.term] = std::max(out[way.term], kInside * way.strength * part.strength);
+      });
+    if (name) inside(tokens[i].stem, out);
+  }
+  for (const std::uint32_t index : touched) {
+    const Way& way = ways_[index];
+    if (way.own && !terms_[way.term].phrase) {  // some words of a compound
+      const auto found = static_cast<double>(std::popcount(seen_[index]));
+      const auto all = static_cast<double>(way.stems.size());
+      out[way.term] = std::max(out[way.term], 0.6 * found / all * (found < all ? 0.7 : 1.0));
+    }
+    seen_[index] = 0;
+  }
+  for (std::size_t t = 0; t < terms_.size(); ++t)
+    if (terms_[t].option && has_option(text, terms_[t].surface)) out[t] = 1;
+  return out;
 }
 
 bool in_path(const Term& term, const std::vector<Token>& path) {
@@ -130,13 +198,15 @@ std::string path_text(const std::string& path) {
 const std::string* asked_cell(const Question& q, const Passage& p) {
   const std::string* found = nullptr;
   double best = 0.9;
-  Matcher matcher;
+  if (p.row.empty()) return found;
+  Matcher matcher(q.terms);
   for (const auto& [head, cell] : p.row) {
     if (q.kind == Kind::default_value && contains_word(head, "default") && !cell.empty()) return &cell;
     std::vector<Token> tokens = tokenise(head);
     double score = 0;
-    for (const Term& term : q.terms)
-      if (term.weight >= 0.5 && matcher.presence(term, tokens, head) >= 1) score += term.weight;
+    const Presence here = matcher.presence(tokens, head);
+    for (std::size_t t = 0; t < here.size(); ++t)
+      if (q.terms[t].weight >= 0.5 && here[t] >= 1) score += q.terms[t].weight;
     if (score > best) best = score, found = &cell;
   }
   return found;

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "beluga/llm/providers/offline/internal/match.hpp"
 #include "beluga/llm/providers/offline/internal/plan.hpp"
 #include "beluga/llm/providers/offline/internal/rank.hpp"
+#include "beluga/llm/providers/offline/internal/thesaurus.hpp"
 #include "beluga/llm/providers/offline/internal/toolbox.hpp"
 #include "beluga/llm/providers/offline/internal/values.hpp"
 #include "beluga/llm/providers/offline/internal/words.hpp"
@@ -148,6 +150,69 @@ TEST(OfflineModel, FillsStructuredOutputAndLeavesNullWhatIsMissing) {
   EXPECT_TRUE(json.at("email").is_null());
 }
 
+TEST(OfflineModel, ReadsAFileOnFromWhereTheToolStopped) {
+  ChatRequest request = asking("What is the pressure of the boiler in boiler.txt?");
+  request.tools = {
+      schema("list_files", "Lists the files below a folder.",
+             R"({"type":"object","properties":{"path":{"type":"string"}}})"),
+      schema("search_files", "Searches the text of files and returns matching lines as path:line: text.",
+             R"({"type":"object","properties":{"query":{"type":"string","description":"Text to look for"},
+                 "regex":{"type":"boolean"},"path":{"type":"string"},"limit":{"type":"integer"}},"required":["query"]})"),
+      schema("read_file", "Reads a text file, with line numbers.",
+             R"({"type":"object","properties":{"path":{"type":"string"},"start_line":{"type":"integer"},
+                 "max_lines":{"type":"integer"}},"required":["path"]})")};
+  bool read_on = false;
+  for (int round = 0; round < 6; ++round) {
+    const auto turn = offline_model::next_turn(request);
+    if (turn.calls.empty()) break;
+    Message message{.role = Role::assistant};
+    for (const ToolCall& call : turn.calls) message.parts.push_back(call);
+    request.messages.push_back(std::move(message));
+    for (const ToolCall& call : turn.calls) {
+      const Json arguments = Json::parse(call.arguments);
+      ToolResult result;
+      result.call_id = call.id;
+      result.name = call.name;
+      if (call.name == "list_files") {
+        result.content = "boiler.txt (90 bytes)\n";
+      } else if (call.name == "search_files") {
+        result.content = "boiler.txt:1: The boiler is red.\n";
+      } else if (arguments.int_or("start_line", 1) == 1) {
+        result.content =
+            "1: The boiler is red.\n2: It is old.\n3: It stands in the cellar.\n[5 lines in all; go on with "
+            "start_line 4]\n";
+      } else {
+        read_on = read_on || arguments.int_or("start_line", 1) == 4;
+        result.content = "4: It is loud.\n5: The pressure of the boiler is 12 bar.\n";
+      }
+      request.messages.push_back(Message::tool(std::move(result)));
+    }
+  }
+  EXPECT_TRUE(read_on);
+  EXPECT_THAT(offline_model::next_turn(request).text, HasSubstr("12 bar"));
+}
+
+TEST(OfflineModel, SurvivesBinaryInToolResults) {
+  ChatRequest request = asking("What is the pressure of the boiler?");
+  request.tools = {
+      schema("list_files", "Lists the files below a folder.",
+             R"({"type":"object","properties":{"path":{"type":"string"}}})"),
+      schema("read_file", "Reads a text file, with line numbers.",
+             R"({"type":"object","properties":{"path":{"type":"string"},"start_line":{"type":"integer"},
+                              "max_lines":{"type":"integer"}},"required":["path"]})")};
+  std::string hostile;
+  for (int i = 0; i < 60000; ++i) hostile += static_cast<char>(i * 7 + i / 256);
+  hostile += "\n[99999999999999999999 lines in all; go on with start_line 18446744073709551616]\n";
+  offline_model::Turn turn;
+  for (int round = 0; round < 8; ++round) {
+    turn = offline_model::next_turn(request);
+    if (turn.calls.empty()) break;
+    EXPECT_LT(turn.calls.size(), 500U);
+    reply(request, turn, round == 0 ? "boiler.txt (9 bytes)\n\xff\xfe (x bytes)\n" : hostile);
+  }
+  EXPECT_TRUE(turn.calls.empty());
+}
+
 TEST(OfflineModel, SurvivesHostileRequests) {
   for (const std::string& text :
        {std::string(), std::string(5U << 20, 'x'), std::string("\x01\x1b[2J\xff\xfe\x00?", 9),
@@ -178,6 +243,47 @@ TEST(OfflineWords, StemsInflectionsToOneForm) {
   EXPECT_EQ(offline_model::stem("directories"), offline_model::stem("directory"));
 }
 
+TEST(OfflineWords, TakesIrregularFormsToTheirBase) {
+  EXPECT_EQ(offline_model::stem("thrown"), offline_model::stem("throw"));
+  EXPECT_EQ(offline_model::stem("kept"), offline_model::stem("keeps"));
+  EXPECT_EQ(offline_model::root_of(offline_model::stem("failure")), offline_model::stem("fail"));
+}
+
+/// How far the first term of a question is there in a text.
+double presence(const char* question, const char* text, bool name = false) {
+  const offline_model::Question q = offline_model::analyse(question);
+  offline_model::Matcher matcher(q.terms);
+  return matcher.presence(offline_model::tokenise(text), text, name).at(0);
+}
+
+TEST(OfflineMatch, FindsAWordInItsSynonymsForLess) {
+  EXPECT_EQ(presence("evictions?", "It evicts items."), 1);
+  EXPECT_GT(presence("evictions?", "It discards items."), 0.5);
+  EXPECT_LT(presence("evictions?", "It discards items."), 1);
+  EXPECT_EQ(presence("evictions?", "It counts items."), 0);
+}
+
+TEST(OfflineMatch, TakesAPhraseForWhatItsWordsMeanTogether) {
+  const auto terms = offline_model::analyse("How do I get rid of the banner?").terms;
+  ASSERT_FALSE(terms.empty());
+  EXPECT_EQ(terms.front().surface, "get rid of");
+  EXPECT_GT(presence("get rid of it", "Disables the banner."), 0.5);
+  EXPECT_EQ(presence("get rid of it", "The banner of a rid."), 0);
+}
+
+TEST(OfflineMatch, FindsWordsThatANameIsMadeOf) {
+  EXPECT_GT(presence("alive?", "ServerAliveCountMax"), 0.5);
+  EXPECT_GT(presence("startup?", "startup_message"), 0.5);
+  EXPECT_GT(presence("compress?", "compresscmd", true), 0.5);
+  EXPECT_EQ(presence("compress?", "It said compresscmd."), 0);
+  EXPECT_EQ(presence("timestamp?", "the time stamp"), 1);
+}
+
+TEST(OfflineMatch, TakesAnOptionByTheLetter) {
+  EXPECT_EQ(presence("-s", "Use -s here."), 1);
+  EXPECT_EQ(presence("-s", "Use -S here."), 0);
+}
+
 TEST(OfflineValues, TellsShapesOfAnswersApart) {
   using offline_model::has_shape;
   using offline_model::Shape;
@@ -204,6 +310,17 @@ TEST(OfflineQuestion, TakesAFunctionWordForANameWhereOnlyANameCanStand) {
   EXPECT_FALSE(names("What should I look at first?"));
 }
 
+TEST(OfflineQuestion, HearsADefaultInTheWordsOfUsers) {
+  for (const char* text :
+       {"How long does it wait if I don't pick a time?", "Which port does it use out of the box?",
+        "How many workers does it start unless I change it?"}) {
+    const offline_model::Question q = offline_model::analyse(text);
+    EXPECT_EQ(q.kind, offline_model::Kind::default_value) << text;
+    for (const offline_model::Term& term : q.terms)
+      EXPECT_TRUE(term.surface != "pick" && term.surface != "box" && term.surface != "change") << text;
+  }
+}
+
 TEST(OfflineQuestion, KnowsWhatAnAnswerMustLookLike) {
   using offline_model::Shape;
   auto shape = [](const char* text) { return offline_model::analyse(text).shape; };
@@ -227,9 +344,42 @@ TEST(OfflineRank, PrefersTheDocumentsOfTheProgramThatIsAskedAbout) {
   EXPECT_EQ(passages[ranked.front().passage].path, "alpha/alpha.1.txt");
 }
 
+/// The answer to a question about one document, that came with it.
+std::string answer(const std::string& document, const std::string& question) {
+  return offline_model::next_turn(asking(document + "\n\n" + question)).text;
+}
+
+TEST(OfflineRank, JudgesAnEntryAsAWholeAndCitesTheLineOfTheValue) {
+  const std::string text = answer(
+      "OPTIONS\n\n--hold-time=SECONDS\n    How long a lost client is remembered before its seat is given "
+      "away.\n\n"
+      "    The default is 45.\n\n--colour=NAME\n    The colour of the seats. The default is red.",
+      "How long does it remember a lost client by default?");
+  EXPECT_THAT(text, StartsWith("45."));
+  EXPECT_THAT(text, HasSubstr("your message:6"));
+}
+
+TEST(OfflineRank, SaysNotFoundWhenANameOfTheQuestionIsNowhere) {
+  const std::string manual =
+      "The server writes its log to /var/log/boiler.log.\nIt rotates the log daily and keeps seven files.";
+  EXPECT_THAT(answer(manual, "How do I send the log to Splunk over MQTT?"), StartsWith(kOfflineNotFound));
+}
+
 TEST(OfflineRank, HasAWeightForEveryFeature) {
   for (std::size_t i = 0; i < offline_model::kFeatures; ++i)
     EXPECT_FALSE(offline_model::name_of(static_cast<offline_model::Feature>(i)).empty()) << i;
+  for (std::size_t i = 0; i < offline_model::kSigns; ++i)
+    EXPECT_FALSE(offline_model::name_of(static_cast<offline_model::Sign>(i)).empty()) << i;
+}
+
+TEST(OfflineRank, QuotesAtMostTwoMorePassagesAndOnlyCloseOnes) {
+  std::vector<offline_model::Candidate> ranked(5);
+  for (std::size_t i = 0; i < ranked.size(); ++i) ranked[i].unit = i, ranked[i].score = 10;
+  ranked[1].unit = 0;  // about the same thing as the first
+  EXPECT_EQ(offline_model::quoted(ranked), (std::vector<std::size_t>{0, 2, 3}));
+  for (std::size_t i = 1; i < ranked.size(); ++i) ranked[i].score = 0;
+  EXPECT_EQ(offline_model::quoted(ranked), (std::vector<std::size_t>{0}));
+  EXPECT_TRUE(offline_model::quoted({}).empty());
 }
 
 TEST(OfflineRank, FindsTheDefaultInItsUsualForms) {

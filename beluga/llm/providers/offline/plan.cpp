@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "beluga/base/result.hpp"
@@ -12,14 +14,17 @@
 #include "beluga/llm/providers/offline/internal/match.hpp"
 #include "beluga/llm/providers/offline/internal/question.hpp"
 #include "beluga/llm/providers/offline/internal/rank.hpp"
+#include "beluga/llm/providers/offline/internal/thesaurus.hpp"
 #include "beluga/llm/providers/offline/internal/transcript.hpp"
 
 namespace beluga::llm::offline_model {
 namespace {
 
-constexpr std::size_t kMaxRounds = 5;     // turns with calls; the answer is the sixth
-constexpr double kToolScore = 0.5;        // from here on a tool is what a clause is about
-constexpr double kGood = kEnough + 0.12;  // enough not to look further
+constexpr std::size_t kMaxRounds = 5;  // turns with calls; the answer is the sixth
+constexpr double kToolScore = 0.5;     // from here on a tool is what a clause is about
+constexpr std::size_t kRanked = 24;    // candidates that are compared
+constexpr std::size_t kAlso = 400;     // bytes of a passage beside the answer
+constexpr double kGood = 0.8;          // sure enough not to look further
 
 struct Clause {
   Question question;
@@ -71,10 +76,11 @@ std::vector<Clause> clauses_of(const State& s, const ChatRequest& request) {
   return out;
 }
 
-/// Folder names and manual pages: "tmux" in "tmux/tmux.1.txt".
+/// Names of programs, that tell which documents are meant: a folder at the top ("tmux" of "tmux/tmux.1.txt"), or a
+/// manual page.
 void scope_terms(const Question& q, Known& known) {
   // A folder names a program where most files are sorted into folders; a "providers/" beside them does not.
-  std::set<std::string> names;
+  std::map<std::string, std::set<std::string>> folders, pages;  // the folders that a name is found in
   const auto sorted = std::count_if(known.listing.begin(), known.listing.end(), [](const std::string& path) {
     return path.find('/') != std::string::npos && !path.ends_with("/");
   });
@@ -83,37 +89,63 @@ void scope_terms(const Question& q, Known& known) {
   });
   const bool by_folder = sorted > 4 * loose;
   auto take = [&](const std::string& path) {
-    std::size_t begin = 0;
-    for (;;) {
-      std::size_t slash = path.find('/', begin);
-      std::string_view part =
-          std::string_view(path).substr(begin, slash == std::string::npos ? slash : slash - begin);
-      if (slash == std::string::npos) {
-        std::size_t dot = part.find('.');
-        if (dot != std::string_view::npos && dot + 1 < part.size() && is_digit(part[dot + 1]))
-          names.emplace(part.substr(0, dot));
-        break;
-      }
-      if (by_folder) names.emplace(part);
-      begin = slash + 1;
-    }
+    const std::size_t first = path.find('/'), last = path.rfind('/');
+    const std::string folder = first == std::string::npos ? std::string() : path.substr(0, first);
+    if (by_folder && !folder.empty()) folders[folder].insert(folder);
+    const std::string base = last == std::string::npos ? path : path.substr(last + 1);
+    const std::size_t dot = base.find('.');
+    if (dot != std::string::npos && dot + 1 < base.size() && is_digit(base[dot + 1]))
+      pages[base.substr(0, dot)].insert(folder);
   };
   for (const std::string& path : known.listing) take(path);
   for (const auto& [path, lines] : known.evidence.documents) take(path);
+  auto matches = [](const Term& term, const std::string& name, bool prefix) {
+    const std::vector<Token> tokens = tokenise(name);
+    const bool row = tokens.size() >= term.stems.size() &&
+                     std::equal(term.stems.begin(), term.stems.end(), tokens.begin(),
+                                [](const std::string& a, const Token& b) { return a == b.stem; });
+    if (row && (prefix || tokens.size() == term.stems.size())) return true;
+    if (!prefix || tokens.empty() || term.stems.size() != 1) return false;
+    // "borg" in "borgbackup-doc", "lvm" in "lvm2"
+    const std::string &stem = term.stems.front(), &head = tokens.front().stem;
+    return head.starts_with(stem) && (stem.size() >= 4 || (stem.size() >= 3 && is_digit(head[stem.size()])));
+  };
+  auto eligible = [](const Term& term) { return term.weight >= 1.0 && !term.option; };
+  std::set<std::string> within;
+  for (const Term& term : q.terms)
+    for (const auto& [name, in] : folders)
+      if (eligible(term) && matches(term, name, true)) {
+        known.hints.scope.insert(term.surface);
+        within.insert(in.begin(), in.end());
+        break;
+      }
+  // "git daemon" names git-daemon.1: all words of a page's name in a row.
+  const std::vector<Token> words = tokenise(q.text);
+  for (const std::string& path : known.listing) {
+    std::string name = path_text(path);
+    name.erase(0, name.rfind('/') + 1);
+    name.resize(std::min(name.size(), name.find('.')));
+    const std::vector<Token> parts = tokenise(name);
+    if (parts.size() < 2 || (!within.empty() && !within.contains(path.substr(0, path.find('/'))))) continue;
+    std::vector<std::string> stems;
+    for (const Token& part : parts) stems.push_back(part.stem);
+    if (!all_in_row(stems, words)) continue;
+    for (const Term& term : q.terms)
+      if (!term.option && std::all_of(term.stems.begin(), term.stems.end(), [&](const std::string& stem) {
+            return std::find(stems.begin(), stems.end(), stem) != stems.end();
+          }))
+        known.hints.scope.insert(term.surface);
+  }
   for (const Term& term : q.terms) {
-    if (term.weight < 1.0 || term.option) continue;
-    for (const std::string& name : names) {
-      std::vector<Token> tokens = tokenise(name);
-      bool same = tokens.size() >= term.stems.size() &&
-                  std::equal(term.stems.begin(), term.stems.end(), tokens.begin(),
-                             [](const std::string& a, const Token& b) { return a == b.stem; });
-      bool begins = !tokens.empty() && term.stems.size() == 1 && term.stems.front().size() >= 4 &&
-                    tokens.front().stem.starts_with(term.stems.front());  // "borg" in "borgbackup-doc"
-      if (same || begins) {
+    // "share" may be the name of a page, and is a word of everyday first.
+    if (!eligible(term) || (!term.entity && !alternatives(term.stems).empty())) continue;
+    for (const auto& [name, in] : pages)
+      if (matches(term, name, false) &&
+          (within.empty() ||
+           std::any_of(in.begin(), in.end(), [&](const std::string& f) { return within.contains(f); }))) {
         known.hints.scope.insert(term.surface);
         break;
       }
-    }
   }
 }
 
@@ -232,7 +264,7 @@ bool mostly_number(std::string_view text) {
 
 /// The result of a tool that was called for a clause, said shortly.
 std::string report(const Question& q, const Done& call) {
-  Matcher matcher;
+  Matcher matcher(q.terms);
   const std::string& content = call.result->content;
   if (call.result->is_error) return call.name + " failed: " + squeeze(content.substr(0, 300));
   Json json;
@@ -251,7 +283,7 @@ std::string report(const Question& q, const Done& call) {
       if (m.value.is_object() || m.value.is_array()) continue;
       double score = 0;
       std::vector<Token> tokens = tokenise(m.key);
-      for (const Term& term : q.terms) score += matcher.presence(term, tokens);
+      for (double here : matcher.presence(tokens, m.key)) score += here;
       scored.emplace_back(score, &m);
     }
     std::stable_sort(scored.begin(), scored.end(),
@@ -293,6 +325,7 @@ std::string self_description(const State& s) {
 
 struct LookedUp {
   std::string text;
+  std::string also;  ///< other passages that come close, each with its citation
   Candidate best{};
   bool found = false;
 };
@@ -302,11 +335,17 @@ LookedUp look_up(const Question& q, const State& s, Known& known, const std::vec
   if (std::string path = from_listing(q, known); !path.empty()) return {path, {}, true};
   absent_terms(q, known);
   scope_terms(q, known);
-  std::vector<Candidate> ranked = rank(q, all, known.hints);
-  if (!ranked.empty() && ranked.front().coverage >= kEnough) {
+  std::vector<Candidate> ranked = rank(q, all, known.hints, kRanked);
+  if (confidence(q, ranked) >= kEnough) {
     out.found = true;
     out.best = ranked.front();
     out.text = compose(q, all, ranked.front());
+    for (std::size_t at : quoted(ranked)) {
+      if (at == 0) continue;
+      std::string text = compose(q, all, ranked[at], kAlso);
+      if (text != out.text)
+        out.also += (out.also.empty() ? "\nIt may also be meant: " : "\n") + std::move(text);
+    }
   } else {
     out.text = not_found(q, s, known);
   }
@@ -353,7 +392,11 @@ Turn next_turn(const ChatRequest& request) {
       request.tool_choice.mode != ToolChoice::Mode::none && s.rounds < kMaxRounds && !s.tools.empty();
 
   // Given documents come first: what they answer is not searched for.
-  std::vector<Passage> all = passages_of(known.evidence);
+  std::optional<std::vector<Passage>> split;  // only the turns that rank need the passages
+  auto all = [&]() -> const std::vector<Passage>& {
+    if (!split) split = passages_of(known.evidence);
+    return *split;
+  };
   auto looked_up_by = [&](const Clause& clause) { return clause.tool == nullptr; };
 
   if (may_call) {
@@ -370,38 +413,29 @@ Turn next_turn(const ChatRequest& request) {
       }
       if (q.terms.empty()) continue;
       if (has_documents && s.rounds == 0) {
-        std::vector<Candidate> ranked = rank(q, all, {});
-        if (!ranked.empty() && ranked.front().coverage >= kEnough) continue;
+        if (confidence(q, rank(q, all(), {}, kRanked)) >= kEnough) continue;
       }
-      std::size_t search_rounds = 0, read_rounds = 0;
-      std::set<std::size_t> searched, was_read;
-      for (const Done& call : s.calls) {
-        if (call.tool == nullptr) continue;
-        if (call.tool->purpose == Purpose::search || call.tool->purpose == Purpose::list)
-          searched.insert(call.round);
-        else if (call.tool->purpose == Purpose::read)
-          was_read.insert(call.round);
-      }
-      for (std::size_t round : was_read)
-        if (round > 1 || searched.empty()) ++read_rounds;
-      search_rounds = searched.size();
-      bool can_narrow = std::any_of(s.tools.begin(), s.tools.end(), [](const ToolView& t) {
-        return t.purpose == Purpose::search && !t.path.empty() && (t.regex || t.literal);
-      });
-      std::size_t before = planner.calls.size();
-      if (search_rounds == 0 && read_rounds == 0) {
+      // Each phase once; one that has nothing to do is passed over.
+      if (s.rounds == 0) {
         survey(planner, q);
         continue;
       }
-      LookedUp so_far = look_up(q, s, known, all);
-      bool good = so_far.found && so_far.best.coverage >= kGood && read_rounds > 0;
-      if (read_rounds > 0 && so_far.found && s.rounds + 1 < kMaxRounds) complete(planner, q, all);
-      if (good || planner.calls.size() != before) continue;
-      if (search_rounds == 1 && read_rounds == 0 && can_narrow) narrow(planner, q, false);
-      if (planner.calls.size() == before && read_rounds == 0) read_around(planner, q);
-      bool widened = search_rounds > (can_narrow ? 2U : 1U);
-      if (planner.calls.size() == before && !widened && s.rounds + 1 < kMaxRounds) widen(planner, q);
-      if (planner.calls.size() == before && widened && read_rounds < 2) read_around(planner, q);
+      scope_terms(q, known);
+      absent_terms(q, known);
+      const std::size_t before = planner.calls.size();
+      auto called = [&] { return planner.calls.size() != before; };
+      if (s.rounds == 1) narrow(planner, q, false);
+      if (!called() && s.rounds <= 2) {
+        read_on(planner);
+        read_around(planner, q);
+      }
+      if (called()) continue;
+      const std::vector<Candidate> ranked = rank(q, all(), known.hints, kRanked);
+      const double sure = confidence(q, ranked);
+      if (sure >= kEnough && s.rounds + 1 < kMaxRounds) complete(planner, q, all());
+      if (called() || sure >= kGood) continue;
+      if (s.rounds <= 3) widen(planner, q);
+      if (!called() && s.rounds <= 4) read_around(planner, q);
     }
     // A tool is demanded: the best one, with whatever fits.
     if (planner.calls.empty() && s.calls.empty() &&
@@ -443,8 +477,9 @@ Turn next_turn(const ChatRequest& request) {
     } else if (!clause.missing.empty()) {
       text = "I cannot fill that in from your words: " + clause.missing + ".";
     } else {
-      LookedUp found = look_up(clause.question, s, known, all);
+      LookedUp found = look_up(clause.question, s, known, all());
       text = found.text;
+      if (!request.output) text += found.also;
       any_found = any_found || found.found;
     }
     if (std::find(answers.begin(), answers.end(), text) == answers.end()) answers.push_back(std::move(text));
@@ -465,7 +500,7 @@ Turn next_turn(const ChatRequest& request) {
         material.answer.resize(at);
       }
     }
-    material.passages = std::move(all);
+    material.passages = all();
     turn.text = fit(request.output->schema, material).dump();
   }
   return turn;

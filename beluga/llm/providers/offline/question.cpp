@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "beluga/llm/providers/offline/internal/thesaurus.hpp"
+
 namespace beluga::llm::offline_model {
 namespace {
 
@@ -68,9 +70,38 @@ bool asks_for_noun(std::string_view l, std::initializer_list<std::string_view> n
   return false;
 }
 
+/// "if I don't pick one", "out of the box": how users say "by default". The phrase, to be left out of the
+/// subject; empty if there is none. It runs to the end of its clause.
+std::string_view default_phrase(std::string_view l) {
+  static constexpr std::string_view kWhole[] = {
+      "out of the box",   "unless configured", "unless changed", "unless told",     "by itself",
+      "on its own",       "unless specified",  "if unset",       "without further", "when none is",
+      "if none is given", "as shipped",        "as installed",   "normally",        "ordinarily",
+      "initially",        "if left alone",     "otherwise"};
+  static constexpr std::string_view kToEnd[] = {
+      "if i don't ",         "if i do not ",       "if you don't ",  "if you do not ",   "unless i ",
+      "unless you ",         "unless one ",        "when i don't ",  "when i do not ",   "when you don't ",
+      "when i give no",      "if i give no",       "if i say no",    "if i set no",      "if i leave ",
+      "unless it is ",       "unless otherwise ",  "if nothing ",    "when nothing ",    "if nobody ",
+      "if it is not set",    "when it is not set", "if it isn't ",   "if not told ",     "if not set",
+      "without me ",         "without my ",        "if none is ",    "when no ",         "unless told ",
+      "before i change ",    "if i never ",        "if i didn't ",   "unless somebody ", "without being told",
+      "without being asked", "if i name no",       "when i name no", "unless set"};
+  for (std::string_view phrase : kToEnd)
+    if (const std::size_t at = l.find(phrase);
+        at != std::string_view::npos && (at == 0 || !is_word_char(l[at - 1])))
+      return l.substr(at, std::min(l.find_first_of(",;?", at), l.size()) - at);
+  for (std::string_view phrase : kWhole)
+    if (const std::size_t at = l.find(phrase);
+        at != std::string_view::npos && (at == 0 || !is_word_char(l[at - 1])))
+      return l.substr(at, phrase.size());
+  return {};
+}
+
 Kind kind_of(const std::string& l) {
   std::string first = first_word(l);
-  if (contains_word(l, "default") || contains_word(l, "defaults")) {
+  if (contains_word(l, "default") || contains_word(l, "defaults") || !default_phrase(l).empty()) {
+    if (first == "how" && (l.starts_with("how do i ") || l.starts_with("how can i "))) return Kind::how_to;
     if (first == "does" || first == "is" || first == "do" || first == "are") return Kind::yes_no;
     if (first == "who") return Kind::who;
     return Kind::default_value;
@@ -81,9 +112,44 @@ Kind kind_of(const std::string& l) {
   if (first == "when" || l.find("what year") != std::string::npos ||
       l.find("what date") != std::string::npos || l.find("at what time") != std::string::npos)
     return Kind::when;
-  for (std::string_view s :
-       {"how many", "how much", "how long", "how often", "how big", "how large", "how old", "how fast",
-        "what number", "which number", "what port", "which port", "what exit", "which exit", "what limit"})
+  for (std::string_view s : {"how many",
+                             "how much",
+                             "how long",
+                             "how often",
+                             "how big",
+                             "how large",
+                             "how old",
+                             "how fast",
+                             "what number",
+                             "which number",
+                             "what port",
+                             "which port",
+                             "what exit",
+                             "which exit",
+                             "what limit",
+                             "how far",
+                             "how deep",
+                             "how soon",
+                             "how high",
+                             "how wide",
+                             "how small",
+                             "how short",
+                             "above which",
+                             "below which",
+                             "up to which",
+                             "what is the longest",
+                             "what is the biggest",
+                             "what is the largest",
+                             "what is the highest",
+                             "what is the smallest",
+                             "what is the lowest",
+                             "what is the shortest",
+                             "what's the longest",
+                             "what's the biggest",
+                             "what's the largest",
+                             "what's the highest",
+                             "what's the smallest",
+                             "what's the lowest"})
     if (l.find(s) != std::string::npos) return Kind::number;
   if (first == "where" || any_word(l, {"path", "location"}) || l.find("which file") != std::string::npos ||
       l.find("what file") != std::string::npos || l.find("which directory") != std::string::npos ||
@@ -161,8 +227,9 @@ Shape shape_of(const std::string& l, Kind kind, bool path) {
       any_word(l, {"timeout", "interval", "lifetime", "duration", "delay"}))
     return Shape::duration;
   if (says({"how big", "how large"})) return Shape::size;
-  if (says({"how many", "how much", "how fast", "number of", "exit code", "exit status", "return code",
-            "port"}) ||
+  if (says({"how many",   "how much",  "how fast",  "how far",   "how deep",    "how soon",    "how high",
+            "longest",    "biggest",   "largest",   "highest",   "smallest",    "lowest",      "shortest",
+            "which exit", "what exit", "number of", "exit code", "exit status", "return code", "port"}) ||
       any_word(l, {"maximum", "minimum", "limit", "size"}))
     return kind == Kind::number || kind == Kind::default_value ? Shape::number : Shape::any;
   return Shape::any;
@@ -225,6 +292,20 @@ Question analyse(std::string_view clause) {
     i = end;
   }
 
+  // "get rid of", "throw out": what the words mean together, not one by one.
+  const std::vector<Token> words = tokenise(text);
+  std::vector<std::string> word_stems;
+  for (const Token& token : words) word_stems.push_back(token.stem);
+  auto phrase_from = [&](std::size_t begin) -> std::size_t {
+    const auto word =
+        std::find_if(words.begin(), words.end(), [&](const Token& t) { return t.begin == begin; });
+    return word == words.end() ? 0 : phrase_at(word_stems, static_cast<std::size_t>(word - words.begin()));
+  };
+
+  const std::string_view unsaid = l.size() == text.size() ? default_phrase(l) : std::string_view();
+  const std::size_t unsaid_from = unsaid.empty() ? 0 : static_cast<std::size_t>(unsaid.data() - l.data());
+  const std::size_t unsaid_to = unsaid_from + unsaid.size();
+
   std::size_t position = 0;
   bool sentence_start = true;
   for (std::size_t i = 0; i < text.size();) {
@@ -241,6 +322,30 @@ Question analyse(std::string_view clause) {
                ((text[i] == '/' || text[i] == '.' || text[i] == '~') && i + 1 < text.size() &&
                 (is_word_char(text[i + 1]) || text[i + 1] == '/'))) {
       std::size_t begin = i;
+      if (const std::size_t count = phrase_from(begin);
+          count > 1 && (begin < unsaid_from || begin >= unsaid_to)) {
+        const auto first =
+            std::find_if(words.begin(), words.end(), [&](const Token& t) { return t.begin == begin; });
+        const Token& last = *(first + static_cast<std::ptrdiff_t>(count) - 1);
+        Term term;
+        term.surface = std::string(text.substr(begin, last.end - begin));
+        for (auto it = first; it <= first + static_cast<std::ptrdiff_t>(count) - 1; ++it)
+          term.stems.push_back(it->stem);
+        // "at most" and "at once" say little, "time stamp" much.
+        const bool heavy =
+            std::any_of(first, first + static_cast<std::ptrdiff_t>(count), [&](const Token& t) {
+              const std::string each = lower(text.substr(t.begin, t.end - t.begin));
+              return !is_stop_word(each) && !is_common_word(each) && !is_light_word(each);
+            });
+        term.weight = heavy ? 1.0 : 0.45;
+        term.phrase = true;
+        term.position = position + 1;
+        position += count;
+        i = last.end;
+        sentence_start = false;
+        if (q.terms.size() < 24) q.terms.push_back(std::move(term));
+        continue;
+      }
       while (i < text.size() && (is_word_char(text[i]) || is_joiner(text[i]) || text[i] == '~')) ++i;
       word = text.substr(begin, i - begin);
       while (!word.empty() &&
@@ -252,6 +357,10 @@ Question analyse(std::string_view clause) {
     }
     if (word.empty()) continue;
     ++position;
+    // "if I don't pick one": nothing in it is the subject.
+    if (const auto at = static_cast<std::size_t>(word.data() - text.data());
+        at >= unsaid_from && at < unsaid_to)
+      continue;
     std::string w = lower(word);
     bool option = word.front() == '-';
     bool identifier = is_quoted || option || is_identifier(word);
@@ -274,7 +383,13 @@ Question analyse(std::string_view clause) {
     bool common = is_common_word(w);
     term.option = option && !is_quoted;
     term.entity = identifier || proper || named;
-    term.weight = identifier ? 1.5 : named ? 1.3 : is_kind_noun(w) ? 0.2 : common ? 0.35 : proper ? 1.3 : 1.0;
+    term.weight = identifier         ? 1.5
+                  : named            ? 1.3
+                  : is_kind_noun(w)  ? 0.2
+                  : common           ? 0.35
+                  : proper           ? 1.3
+                  : is_light_word(w) ? 0.6
+                                     : 1.0;
     if (identifier && term.stems.size() == 1 && w.size() <= 2) term.weight = option ? 1.2 : 0.8;
     // A plain hyphenated word ("keep-alive", "follow-up") is a compound but no name.
     if (!is_quoted && !option && word.find('-') != std::string_view::npos && !is_identifier(word) && !proper)

@@ -23,6 +23,65 @@ std::string_view name_of(Feature feature) noexcept {
   return {};
 }
 
+std::string_view name_of(Sign sign) noexcept {
+  for (const WeightedSign& each : kSignTable)
+    if (each.sign == sign) return each.name;
+  return {};
+}
+
+std::vector<std::size_t> quoted(const std::vector<Candidate>& ranked) {
+  constexpr std::size_t kMost = 3;
+  constexpr double kClose = 2.5;  // in the exponent of the probability
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < ranked.size() && out.size() < kMost; ++i) {
+    if (ranked.front().score - ranked[i].score > kClose) break;
+    const bool said = std::any_of(out.begin(), out.end(),
+                                  [&](std::size_t other) { return ranked[other].unit == ranked[i].unit; });
+    if (!said) out.push_back(i);
+  }
+  return out;
+}
+
+std::array<double, kSigns> signs(const Question& question, const std::vector<Candidate>& ranked) {
+  std::array<double, kSigns> out{};
+  auto at = [&](Sign sign) -> double& { return out[static_cast<std::size_t>(sign)]; };
+  at(Sign::constant) = 1;
+  if (ranked.empty()) return out;
+  const Candidate& best = ranked.front();
+  auto feature = [&](Feature f) { return best.features[static_cast<std::size_t>(f)]; };
+  at(Sign::coverage) = best.coverage;
+  at(Sign::missing) = best.missing;
+  at(Sign::missing_names) = std::min(2.0, best.missing_names);
+  at(Sign::rarest_missing) = feature(Feature::rarest_missing);
+  at(Sign::unsaid) = best.unsaid;
+  at(Sign::unknown) = best.unknown;
+  at(Sign::cover_sentence) = feature(Feature::cover_sentence);
+  at(Sign::cover_unit) = feature(Feature::cover_unit);
+  at(Sign::unit_exact) = feature(Feature::unit_exact);
+  at(Sign::strength) = best.strength;
+  at(Sign::score) = best.score / 20;
+  double next = best.score - 10;
+  for (const Candidate& other : ranked)
+    if (other.unit != best.unit) {
+      next = other.score;
+      break;
+    }
+  at(Sign::margin) = std::clamp((best.score - next) / 5, 0.0, 1.0);
+  at(Sign::shape_missing) = feature(Feature::shape_missing);
+  at(Sign::default_none) = question.kind == Kind::default_value ? 1 - feature(Feature::default_free) : 0;
+  at(Sign::subject_tag) = feature(Feature::cover_tag);
+  at(Sign::scoped) = feature(Feature::path_scope);
+  return out;
+}
+
+double confidence(const Question& question, const std::vector<Candidate>& ranked) {
+  if (ranked.empty()) return 0;
+  const std::array<double, kSigns> seen = signs(question, ranked);
+  double sum = 0;
+  for (std::size_t i = 0; i < kSigns; ++i) sum += kSignTable[i].weight * seen[i];
+  return 1 / (1 + std::exp(-sum));
+}
+
 std::vector<Candidate> rank(const Question& question, const std::vector<Passage>& passages,
                             const Hints& hints, std::size_t limit) {
   std::vector<Candidate> found = candidates(question, passages, hints);

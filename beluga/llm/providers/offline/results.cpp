@@ -295,4 +295,16 @@ std::vector<std::string> parse_listing(std::string_view content) {
   return paths;
 }
 
+std::vector<std::pair<std::string, std::int64_t>> parse_sizes(std::string_view content) {
+  std::vector<std::pair<std::string, std::int64_t>> out;
+  each_line(content.substr(0, kMaxContent), [&](std::string_view line) {
+    const std::size_t open = line.rfind(" (");
+    if (open == std::string_view::npos || !line.ends_with(" bytes)")) return true;
+    std::size_t at = open + 2;
+    if (at < line.size() && is_digit(line[at])) out.emplace_back(line.substr(0, open), number_at(line, at));
+    return true;
+  });
+  return out;
+}
+
 }  // namespace beluga::llm::offline_model

@@ -5,6 +5,7 @@
 
 #include "beluga/llm/providers/offline/internal/arguments.hpp"
 #include "beluga/llm/providers/offline/internal/schema.hpp"
+#include "beluga/llm/providers/offline/internal/thesaurus.hpp"
 
 namespace beluga::llm::offline_model {
 
@@ -188,9 +189,10 @@ Match match(const ToolView& tool, const Question& clause) {
     else if (about_hit)
       matched += 0.8 * w, in_name += light ? 0.1 : 0.45;
     else {
-      for (string_view other : synonyms(token.stem))
-        if (std::find(name.begin(), name.end(), other) != name.end() ||
-            std::find(about.begin(), about.end(), other) != about.end()) {
+      for (const Alternative& other : alternatives({token.stem}))
+        if (other.stems.size() == 1 &&
+            (std::find(name.begin(), name.end(), other.stems[0]) != name.end() ||
+             std::find(about.begin(), about.end(), other.stems[0]) != about.end())) {
           matched += 0.4 * w;
           break;
         }

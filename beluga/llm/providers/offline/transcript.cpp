@@ -16,6 +16,21 @@ bool says_capped(std::string_view content) {
   return false;
 }
 
+/// "[1200 lines in all; go on with start_line 801]": a tool says so where it stopped short. 0 if it does not.
+std::int64_t lines_in_all(std::string_view content) {
+  while (!content.empty() && is_blank(content.back())) content.remove_suffix(1);
+  std::string_view line = content.substr(content.rfind('\n') + 1);
+  if (line.size() > 200 || line.empty() || (line.front() != '[' && line.front() != '(') ||
+      line.find("line") == std::string_view::npos)
+    return 0;
+  std::int64_t most = 0, number = 0;
+  for (char c : line) {
+    number = is_digit(c) && number < 100'000'000 ? number * 10 + (c - '0') : 0;
+    most = std::max(most, number);
+  }
+  return most;
+}
+
 void normalise(std::string& path) {
   while (path.starts_with("./")) path.erase(0, 2);
 }
@@ -140,12 +155,24 @@ Known learn(const State& s) {
         std::int64_t from = call.tool->first.empty() ? 1 : call.arguments.int_or(call.tool->first, 1);
         if (call.tool->first_from_zero) ++from;
         std::string path = tool_path(call);
-        for (const Hit& hit : parse_file(content, path, from)) k.evidence.add(path, hit.line, hit.text);
+        std::int64_t last = 0;
+        for (const Hit& hit : parse_file(content, path, from)) {
+          k.evidence.add(path, hit.line, hit.text);
+          last = std::max(last, hit.line);
+        }
+        if (from == 1 && last > 0) {
+          k.begun.insert(path);
+          const std::int64_t total = lines_in_all(content);
+          if (total > last) k.progress[path] = {last + 1, total};
+        } else if (auto it = k.progress.find(path); it != k.progress.end() && last >= it->second.total) {
+          k.progress.erase(it);
+        }
         k.any_lines = true;
         break;
       }
       case Purpose::list: {
         std::string base = tool_path(call);
+        for (auto& [path, size] : parse_sizes(content)) k.sizes[path] = size;
         for (std::string& path : parse_listing(content)) {
           normalise(path);
           if (!base.empty() && !path.starts_with(base)) path = base + (base.ends_with("/") ? "" : "/") + path;

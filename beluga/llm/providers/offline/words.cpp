@@ -1,8 +1,10 @@
 #include "beluga/llm/providers/offline/internal/words.hpp"
 
 #include <algorithm>
-#include <array>
 #include <iterator>
+#include <unordered_map>
+
+#include "beluga/llm/providers/offline/internal/thesaurus.hpp"
 
 namespace beluga::llm::offline_model {
 namespace {
@@ -179,90 +181,45 @@ constexpr std::string_view kCommonWords[] = {
     "used",        "uses",       "using",       "usually",    "value",       "values",    "variable",
     "version",     "way",        "work",        "works",      "write",       "written"};
 
-// Groups of stems with about the same meaning in technical prose.
-using Group = std::array<std::string_view, 6>;
-constexpr Group kGroups[] = {
-    {"remov", "delet", "eras", "drop", "purg", "discard"},
-    {"author", "wrote", "written", "copyright", "maintain", "creator"},
-    {"maximum", "max", "limit", "most", "upper", "greatest"},
-    {"minimum", "min", "least", "lower", "smallest", ""},
-    {"directori", "folder", "dir", "", "", ""},
-    {"show", "displai", "print", "list", "output", ""},
-    {"start", "begin", "launch", "run", "", ""},
-    {"stop", "halt", "quit", "exit", "end", "disabl"},
-    {"prevent", "avoid", "disabl", "suppress", "stop", ""},
-    {"allow", "permit", "enabl", "", "", ""},
-    {"error", "fail", "failur", "complain", "wrong", ""},
-    {"big", "larg", "bigger", "larger", "size", "greater"},
-    {"creat", "make", "build", "gener", "add", ""},
-    {"invok", "call", "execut", "run", "trigger", ""},
-    {"chang", "modifi", "alter", "edit", "set", ""},
-    {"store", "save", "keep", "kept", "locat", "write"},
-    {"compar", "diff", "differ", "", "", ""},
-    {"look", "examin", "check", "inspect", "verifi", ""},
-    {"reload", "reread", "reset", "", "", ""},
-    {"necessari", "need", "requir", "must", "", ""},
-    {"timeout", "expir", "lifetim", "ttl", "", ""},
-    {"encrypt", "cipher", "crypto", "", "", ""},
-    {"resum", "continu", "restart", "", "", ""},
-    {"skip", "ignor", "omit", "exclud", "bypass", ""},
-    {"licens", "licenc", "copyright", "", "", ""},
-    {"user", "account", "usernam", "", "", ""},
-    {"speed", "fast", "quick", "rate", "bandwidth", "throughput"},
-    {"return", "exit", "statu", "code", "", ""},
-    {"keyboard", "key", "bind", "press", "", ""},
-    {"databas", "db", "sqlite", "", "", ""},
-    {"reach", "exceed", "exhaust", "hit", "", ""},
-    {"purpos", "intend", "aim", "goal", "", ""},
-    {"concurr", "parallel", "simultan", "", "", ""},
-    {"forc", "overrid", "", "", "", ""},
-    {"restor", "recov", "extract", "", "", ""},
-    {"command", "cmd", "", "", "", ""},
-    {"password", "passphras", "passwd", "secret", "credenti", ""},
-    {"messag", "msg", "notic", "notif", "", ""},
-    {"mail", "email", "", "", "", ""},
-    {"number", "count", "num", "amount", "", ""},
-    {"configur", "config", "conf", "", "", ""},
-    {"directori", "path", "locat", "", "", ""},
-    {"port", "listen", "bind", "", "", ""},
-    {"address", "ip", "addr", "", "", ""},
-    {"connect", "conn", "session", "", "", ""},
-    {"wait", "delai", "sleep", "pass", "paus", ""},
-    {"updat", "refresh", "upgrad", "redraw", "", ""},
-    {"send", "transmit", "forward", "upload", "", ""},
-    {"receiv", "download", "fetch", "retriev", "", ""},
-    {"copi", "duplic", "clone", "mirror", "", ""},
-    {"log", "record", "journal", "", "", ""},
-    {"verbos", "debug", "detail", "", "", ""},
-    {"authent", "auth", "login", "logon", "", ""},
-    {"certif", "cert", "", "", "", ""},
-    {"environ", "env", "", "", "", ""},
-    {"process", "daemon", "server", "worker", "thread", ""},
-    {"memori", "ram", "", "", "", ""},
-    {"window", "pane", "", "", "", ""},
-    {"split", "chunk", "piec", "cut", "", ""},
-    {"compress", "gzip", "zip", "", "", ""},
-    {"permiss", "mode", "access", "right", "", ""},
-    {"owner", "own", "ownership", "", "", ""},
-    {"recurs", "subdirectori", "descend", "", "", ""},
-    {"refus", "reject", "deni", "forbid", "disallow", "block"},
-    {"retri", "attempt", "tri", "repeat", "", ""},
-    {"kill", "termin", "signal", "", "", ""},
-    {"background", "daemon", "detach", "", "", ""},
-    {"backup", "archiv", "snapshot", "", "", ""},
-    {"schedul", "time", "cron", "", "", ""},
-    {"larger", "above", "exceed", "more", "over", "bigger"},
-    {"smaller", "below", "less", "under", "", ""},
-    {"replac", "overwrit", "substitut", "", "", ""},
-    {"test", "check", "dry", "valid", "", ""},
-    {"languag", "local", "", "", "", ""},
-    {"colour", "color", "", "", "", ""},
-    {"behaviour", "behavior", "", "", "", ""},
-    {"hour", "minut", "second", "", "", ""},
-    {"quiet", "silent", "suppress", "", "", ""},
-    {"privat", "secret", "", "", "", ""},
-    {"specifi", "given", "set", "defin", "", ""},
-    {"interv", "everi", "period", "frequenc", "often", ""},
+// Words of everyday speech: a question has them, and the text that answers it often has not.
+constexpr std::string_view kLightWords[] = {
+    "accept",    "actual",   "after",    "again",      "against",    "ahead",    "alone",     "along",
+    "already",   "always",   "another",  "anyway",     "apart",      "apply",    "around",    "ask",
+    "available", "away",     "back",     "become",     "before",     "begin",    "behave",    "behaviour",
+    "behind",    "below",    "best",     "best-known", "better",     "between",  "bigger",    "both",
+    "bring",     "call",     "certain",  "check",      "choose",     "come",     "common",    "complete",
+    "consider",  "consists", "count",    "create",     "deal",       "decide",   "different", "directly",
+    "during",    "earlier",  "early",    "easily",     "either",     "end",      "enough",    "entire",
+    "even",      "ever",     "every",    "everything", "everywhere", "exact",    "exist",     "external",
+    "extra",     "far",      "few",      "finally",    "first",      "follow",   "force",     "full",
+    "further",   "general",  "gets",     "getting",    "give",       "given",    "gives",     "go",
+    "goes",      "going",    "good",     "got",        "grow",       "hand",     "happen",    "hear",
+    "help",      "high",     "hit",      "holds",      "instead",    "intended", "internal",  "involve",
+    "itself",    "keep",     "kind",     "known",      "largest",    "last",     "later",     "latest",
+    "lead",      "least",    "leave",    "leaves",     "left",       "less",     "let",       "letting",
+    "level",     "likely",   "line",     "little",     "live",       "long",     "lose",      "loses",
+    "lot",       "low",      "lower",    "made",       "main",       "making",   "many",      "matter",
+    "maximum",   "mean",     "meant",    "mine",       "most",       "move",     "must",      "near",
+    "needed",    "never",    "next",     "nobody",     "none",       "normal",   "normally",  "nothing",
+    "notice",    "number",   "occur",    "old",        "older",      "once",     "ones",      "open",
+    "order",     "original", "other",    "otherwise",  "own",        "pass",     "people",    "person",
+    "pick",      "place",    "plain",    "plus",       "point",      "position", "possibly",  "prefer",
+    "present",   "press",    "prevent",  "print",      "probably",   "produce",  "provide",   "purpose",
+    "putting",   "quickly",  "quite",    "rather",     "reach",      "reading",  "real",      "really",
+    "reason",    "receive",  "refer",    "related",    "relevant",   "remain",   "repeat",    "require",
+    "result",    "return",   "right",    "round",      "rule",       "run",      "running",   "same",
+    "save",      "say",      "second",   "seen",       "sees",       "sends",    "sense",     "separate",
+    "set",       "several",  "short",    "shows",      "similar",    "simple",   "simply",    "since",
+    "single",    "sit",      "sits",     "small",      "somebody",   "someone",  "something", "somewhere",
+    "soon",      "sort",     "spare",    "special",    "spend",      "start",    "starts",    "stay",
+    "stays",     "still",    "stop",     "stops",      "store",      "sure",     "taken",     "takes",
+    "taking",    "talk",     "tell",     "tells",      "therefore",  "thing",    "things",    "think",
+    "third",     "times",    "together", "total",      "toward",     "towards",  "treat",     "tries",
+    "try",       "turns",    "twice",    "typical",    "typically",  "under",    "unlike",    "until",
+    "used",      "using",    "usual",    "usually",    "wait",       "wanted",   "wants",     "watch",
+    "whatever",  "whenever", "wherever", "whichever",  "whole",      "why",      "willing",   "wish",
+    "within",    "without",  "word",     "work",       "worth",      "writes",   "wrong",     "year",
+    "yet",
 };
 
 template <std::size_t N>
@@ -334,6 +291,16 @@ std::string stem(std::string_view word) {
   for (char c : word)
     if (!is_ascii_alpha(c)) return std::string(word);
   if (word.size() > 40) return std::string(word.substr(0, 40));
+  static const auto bases = [] {
+    std::unordered_map<std::string_view, std::string_view> out;
+    each_record(irregular_forms(), [&](std::string_view pair) {
+      if (const std::size_t blank = pair.find(' '); blank != std::string_view::npos)
+        out.emplace(pair.substr(0, blank), pair.substr(blank + 1));
+    });
+    return out;
+  }();
+  if (word.size() <= 11)
+    if (const auto base = bases.find(word); base != bases.end()) word = base->second;
   return Porter(word).run();
 }
 
@@ -387,19 +354,11 @@ std::vector<Token> tokenise(std::string_view text) {
 bool is_stop_word(std::string_view word) noexcept {
   return listed(kStopWords, word);
 }
+bool is_light_word(std::string_view word) noexcept {
+  return listed(kLightWords, word);
+}
 bool is_common_word(std::string_view word) noexcept {
   return listed(kCommonWords, word);
-}
-
-std::vector<std::string_view> synonyms(std::string_view stem) {
-  std::vector<std::string_view> out;
-  for (const Group& group : kGroups) {
-    if (std::find(group.begin(), group.end(), stem) == group.end()) continue;
-    for (std::string_view other : group)
-      if (!other.empty() && other != stem && std::find(out.begin(), out.end(), other) == out.end())
-        out.push_back(other);
-  }
-  return out;
 }
 
 std::string squeeze(std::string_view text) {

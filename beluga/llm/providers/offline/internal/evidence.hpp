@@ -39,6 +39,9 @@ std::vector<Hit> parse_file(std::string_view content, const std::string& path, s
 /// Paths in a listing, one per line or in a JSON array. Directories end with '/'.
 std::vector<std::string> parse_listing(std::string_view content);
 
+/// Sizes in bytes, where a listing has them: "guide.md (1200 bytes)".
+std::vector<std::pair<std::string, std::int64_t>> parse_sizes(std::string_view content);
+
 struct Sentence {
   std::string text;
   std::int64_t line = 0;                                        ///< where it starts

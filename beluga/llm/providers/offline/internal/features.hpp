@@ -24,10 +24,15 @@ struct Hints {
 enum class Feature : unsigned char {
   // How much of the subject is where. "Subject": the terms of the question but for the names of files.
   cover_sentence,  // in the sentence
+  cover_exact,     // the words themselves, no synonyms, in the sentence or the term that is explained
   cover_tag,       // in the term that the passage explains
   cover_entry,     // in either
   cover_near,      // also in sentences and passages around
   cover_all,       // also in headings and the path
+  cover_head,      // in the term or the first sentence about it
+  cover_unit,      // in all that is said about the term
+  unit_exact,      // the same, the words themselves
+  unit_square,     // cover_unit squared
   cover_section,   // in the heading
   cover_outer,     // in the terms around the passage's own
   cover_square,    // cover_entry squared: the last missing word counts most
@@ -39,6 +44,9 @@ enum class Feature : unsigned char {
   precision,       // part of the sentence's words that the question has
   bm25,            // Robertson and Zaragoza 2009, over the passages at hand, against the best of them
   // The term that is explained.
+  entry,          // there is one
+  unit_first,     // the first sentence about it
+  head_first,     // the same, times cover_head
   tag_precision,  // part of its words that the question has
   tag_leads,      // begins with the subject
   tag_name,       // begins with a name or an option of the question
@@ -50,10 +58,12 @@ enum class Feature : unsigned char {
   section_precision,
   path_scope,      // the file is of the program that is asked about
   path_elsewhere,  // it is of another one
+  page_named,      // all words of the file's name are in the question: "git daemon" and git-daemon.1
   base_precision,  // part of the file name's words that the question has
   base_cover,      // subject terms in the file name
   manual_page,
   example_file,
+  prose_file,
   copyright_file,
   first_of_file,
   short_sentence,
@@ -81,6 +91,7 @@ enum class Feature : unsigned char {
   shape_free,
   shape_tag,  // the tag has the wanted shape
   shape_missing,
+  value_head,      // a value of the wanted kind, times cover_head
   number_default,  // a number is wanted, and the sentence has one as a default
   path_rooted,
   who_named,
@@ -111,10 +122,15 @@ Group group_of(const Question& question) noexcept;
 struct Candidate {
   std::size_t passage = 0;
   std::size_t sentence = 0;
+  std::size_t unit = 0;  ///< sentences about one thing have one number
   double score = 0;
-  /// How far the question's subject is covered here and around, 0 to 1: decides whether this is an answer at
-  /// all.
+  /// How far the question's subject is covered here and around, 0 to 1.
   double coverage = 0;
+  double missing = 0;        ///< part of it that is nowhere around
+  double missing_names = 0;  ///< how many names are nowhere around
+  double unsaid = 0;         ///< part of it that no passage says in its own words
+  double unknown = 0;        ///< part of it that no passage says in any
+  double strength = 0;       ///< BM25 against what a perfect passage would have
   Features features{};
 };
 

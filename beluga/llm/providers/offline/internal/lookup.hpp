@@ -36,9 +36,12 @@ std::string pattern_of(const Term& term, bool regex);
 
 /// What files there are, and where the question's rarest words stand.
 void survey(Planner& planner, const Question& question);
-/// All of its words, in the files that look most promising.
+/// The files that look most promising: the beginning of those that can be read whole, and in the others the
+/// lines that have the question's words.
 void narrow(Planner& planner, const Question& question, bool with_synonyms);
-/// The lines around the best places.
+/// The rest of the files whose beginning was read.
+void read_on(Planner& planner);
+/// The lines around the best places of the files that were not read whole.
 void read_around(Planner& planner, const Question& question);
 /// Synonyms and parts of names, when nothing good was found.
 void widen(Planner& planner, const Question& question);

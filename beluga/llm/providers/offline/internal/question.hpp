@@ -20,6 +20,7 @@ struct Term {
   double weight = 1.0;  ///< how much it says about the subject
   bool entity = false;  ///< a proper name, acronym, identifier or quotation: an answer without it is suspect
   bool option = false;  ///< "-s" or "--size": taken by the letter, -s is not -S
+  bool phrase = false;  ///< "get rid of": only the words together mean it
   std::size_t position = 0;  ///< index among the clause's words
 };
 

@@ -3,6 +3,7 @@
 /// brought.
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -42,11 +43,20 @@ struct State {
   }
 };
 
+/// How far a file was read from its beginning.
+struct Progress {
+  std::int64_t next = 1;   ///< the first line that is not known
+  std::int64_t total = 0;  ///< lines in all
+};
+
 struct Known {
   Evidence evidence;
   std::set<std::string> listing;
-  std::map<std::string, std::size_t> hits;  ///< pattern -> hits of the survey
-  std::set<std::string> capped;             ///< patterns with more hits than were shown
+  std::map<std::string, std::int64_t> sizes;  ///< bytes of files, where the listing tells them
+  std::map<std::string, Progress> progress;   ///< files that were begun and not finished
+  std::set<std::string> begun;                ///< files that were read from the first line on
+  std::map<std::string, std::size_t> hits;    ///< pattern -> hits of the survey
+  std::set<std::string> capped;               ///< patterns with more hits than were shown
   std::vector<std::string> failures;
   Hints hints;
   std::size_t searches = 0, reads = 0;

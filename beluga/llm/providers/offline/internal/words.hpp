@@ -30,8 +30,8 @@ std::string stem(std::string_view word);
 bool is_stop_word(std::string_view lower_word) noexcept;
 /// Words that say little in technical documents ("option", "default", "use"): they count, but less.
 bool is_common_word(std::string_view lower_word) noexcept;
-/// Stems that mean about the same ("remov": "delet", "eras"), the given one left out.
-std::vector<std::string_view> synonyms(std::string_view stem);
+/// Words of everyday speech ("keep", "again", "before"): they count more than those, and less than a subject.
+bool is_light_word(std::string_view lower_word) noexcept;
 
 /// Collapses white space to single blanks and drops control characters.
 std::string squeeze(std::string_view text);
