@@ -22,8 +22,9 @@ constexpr TimePoint kManualStart{std::chrono::hours(24)};
 }  // namespace
 
 Clock& Clock::system() noexcept {
-  static SystemClock clock;
-  return clock;
+  // Never destroyed, as the default runtime is not, whose threads read it until the process has ended.
+  static SystemClock* const clock = new SystemClock;
+  return *clock;
 }
 
 ManualClock::ManualClock(Mode mode) : state_(std::make_unique<State>(mode)) {
