@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,7 +75,8 @@ class Node {
 
  private:
   bool ends_by_itself() const {
-    pollfd end{::pidfd_open(pid_, 0), POLLIN, 0};
+    // By its number: Debian 12's header declares pidfd_open() without extern "C".
+    pollfd end{static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)), POLLIN, 0};
     if (end.fd < 0) return true;  // no such call: it has to be believed
     constexpr int kPatience = 30'000;
     const bool ended = ::poll(&end, 1, kPatience) == 1;
