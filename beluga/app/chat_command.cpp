@@ -18,6 +18,7 @@
 #include "beluga/app/commands.hpp"
 #include "beluga/app/internal/turn.hpp"
 #include "beluga/app/output.hpp"
+#include "beluga/base/human.hpp"
 #include "beluga/base/terminal.hpp"
 #include "beluga/base/utf8.hpp"
 #include "beluga/store/database.hpp"
@@ -59,9 +60,12 @@ class LineReader {
  public:
   explicit LineReader(const Interrupt& interrupt) : interrupt_(interrupt) {
     if (::isatty(STDIN_FILENO) != 1) return;
+    // The editor wants a terminal for what it shows: stderr where stdout goes to a file.
+    FILE* const shown = ::isatty(STDOUT_FILENO) == 1 ? stdout : stderr;
+    if (::isatty(::fileno(shown)) != 1) return;
     end_of_file_.emplace();
     history_ = ::history_init();
-    edit_ = ::el_init("beluga", stdin, stdout, stderr);
+    edit_ = ::el_init("beluga", stdin, shown, stderr);
     if (history_ == nullptr || edit_ == nullptr) return;
     HistEvent event;
     ::history(history_, &event, H_SETSIZE, 1000);
@@ -109,7 +113,7 @@ class LineReader {
     if (line == nullptr || count <= 0) {
       if (failure == EINTR) {
         ::el_reset(edit_);
-        std::fputs("\n", stdout);
+        print_error("\n");
         return std::string();
       }
       return std::nullopt;
@@ -143,14 +147,24 @@ class LineReader {
     for (;;) {
       const auto byte = self->read_byte();
       if (!byte) return errno == 0 ? 0 : -1;
-      const std::size_t used = std::mbrtowc(character, &*byte, 1, &state);
-      if (used == static_cast<std::size_t>(-1)) state = {};  // no UTF-8: left out
+      const bool begun = std::mbsinit(&state) == 0;
+      std::size_t used = std::mbrtowc(character, &*byte, 1, &state);
+      if (used == static_cast<std::size_t>(-1)) {  // no UTF-8: left out, but not what follows it
+        state = {};
+        if (begun) used = std::mbrtowc(character, &*byte, 1, &state);
+        if (used == static_cast<std::size_t>(-1)) state = {};
+      }
       if (used <= 1) return 1;
     }
   }
 
   std::optional<std::string> read_plain() {
     for (;;) {
+      if (interrupt_.exit_code() != 0) return std::nullopt;
+      if (ahead_.size() > kMaxQuestion)
+        throw Error(
+            ErrorCode::invalid_argument,
+            fmt::format("a question on stdin is too long: the most is {}", format_bytes(kMaxQuestion)));
       if (const auto end = ahead_.find('\n'); end != std::string::npos) {
         std::string line = ahead_.substr(0, end);
         ahead_.erase(0, end + 1);
@@ -232,7 +246,8 @@ int chat(const Settings& settings, const RunOptions& options, Interrupt& interru
     RunInput input(question);
     input.session = name;
     code = turn(agent, std::move(input), console, interrupt);
-    if (!console.alive()) return 1;
+    if (talking) interrupt.clear();
+    if (!console.alive()) return interrupt.leaving() ? interrupt.exit_code() : 1;
   }
   if (interrupt.leaving()) return interrupt.exit_code();
   return talking ? 0 : code;  // whoever talks has seen each answer's end; a script sees the last one's here

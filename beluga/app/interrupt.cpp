@@ -3,17 +3,21 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <utility>
 
 namespace beluga::app {
 namespace {
+
+using namespace std::chrono_literals;
 
 // Written by the handler; set before it is installed. The first tells the watcher, the second stays readable
 // until the signal is cleared: so that one that comes just before a wait ends the wait as well.
@@ -42,6 +46,9 @@ struct Interrupt::State {
   std::optional<CancelSource> target;
   int read_end = -1;
   int wake_end = -1;
+  bool missed = false;  // a signal came while there was no target
+  termios terminal{};   // as it was found
+  bool terminal_known = false;
 };
 
 Interrupt::Interrupt() : state_(std::make_shared<State>()) {
@@ -56,13 +63,14 @@ Interrupt::Interrupt() : state_(std::make_shared<State>()) {
   ::fcntl(g_pipe, F_SETFL, O_NONBLOCK);
   struct sigaction action{};
   action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;  // a write to a slow terminal goes on; what waits for input looks at g_wake
   // nohup(1) ignores SIGHUP for what it starts, a shell without job control SIGINT for what it puts behind.
   for (const int signal : kSignals) {
     struct sigaction before{};
     ::sigaction(signal, nullptr, &before);
     if (before.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);
   }
-  ::signal(SIGPIPE, SIG_IGN);
+  state_->terminal_known = ::tcgetattr(STDIN_FILENO, &state_->terminal) == 0;
   watcher_ = std::thread([this] { watch(); });
 }
 
@@ -93,7 +101,9 @@ bool Interrupt::leaving() const noexcept {
 
 void Interrupt::clear() noexcept {
   int expected = SIGINT;
+  const std::lock_guard lock(state_->mutex);
   if (!g_signal.compare_exchange_strong(expected, 0)) return;
+  state_->missed = false;
   // One that comes in between loses its byte but not its number, which wait_readable() looks at first.
   std::array<char, 64> bytes;
   while (::read(state_->wake_end, bytes.data(), bytes.size()) > 0) {
@@ -104,37 +114,57 @@ bool Interrupt::wait_readable(int fd) const noexcept {
   for (;;) {
     if (g_signal.load() != 0) return false;
     std::array<pollfd, 2> waits{{{fd, POLLIN, 0}, {state_->wake_end, POLLIN, 0}}};
-    if (::poll(waits.data(), waits.size(), -1) > 0 && waits[0].revents != 0) return g_signal.load() == 0;
+    if (::poll(waits.data(), waits.size(), -1) <= 0) continue;
+    if (waits[1].revents != 0 && g_signal.load() == 0) {  // left over from one that was cleared
+      char byte = 0;
+      [[maybe_unused]] const auto ignored = ::read(state_->wake_end, &byte, 1);
+    } else if (waits[0].revents != 0) {
+      return g_signal.load() == 0;
+    }
   }
 }
 
 void Interrupt::watch() {
   bool told = false;  // SIGTERM or SIGHUP came before: the second one does not wait
+  std::chrono::steady_clock::time_point last{};
   for (;;) {
     char byte = 0;
     const auto got = ::read(state_->read_end, &byte, 1);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0 || byte == 'q') return;
     std::optional<CancelSource> target;
+    int signal = 0;
     {
       const std::lock_guard lock(state_->mutex);
+      signal = g_signal.load();
       target = state_->target;
+      if (signal != 0 && !target) state_->missed = true;  // Target() sees to it
     }
-    const int signal = g_signal.load();
+    if (signal == 0) continue;  // cleared meanwhile
+    // timeout(1) and a closing terminal send the same signal twice: that is not somebody who is impatient.
+    const auto now = std::chrono::steady_clock::now();
+    const bool echo = now - std::exchange(last, now) < (byte == 'i' ? 100ms : 1s);
     const char* cause = "interrupted (Ctrl-C)";
     if (signal != SIGINT) cause = signal == SIGHUP ? "the terminal was closed" : "terminated";
     const bool again = std::exchange(told, told || byte == 't') && byte == 't';
     if (target && target->cancel(Error(ErrorCode::cancelled, cause))) continue;
-    if (target || again) ::_exit(128 + signal);
+    if (!echo && (target || again)) {
+      ::signal(SIGTTOU, SIG_IGN);
+      if (state_->terminal_known) ::tcsetattr(STDIN_FILENO, TCSANOW, &state_->terminal);
+      ::_exit(128 + signal);
+    }
   }
 }
 
 Interrupt::Target::Target(Interrupt& interrupt, CancelSource source) : interrupt_(interrupt) {
+  bool missed = false;
   {
-    std::lock_guard lock(interrupt.state_->mutex);
+    const std::lock_guard lock(interrupt.state_->mutex);
     interrupt.state_->target = source;
+    missed = std::exchange(interrupt.state_->missed, false);
   }
-  if (interrupt.leaving()) source.cancel(Error(ErrorCode::cancelled, "terminated"));
+  if (missed)
+    source.cancel(Error(ErrorCode::cancelled, interrupt.leaving() ? "terminated" : "interrupted (Ctrl-C)"));
 }
 
 Interrupt::Target::~Target() {

@@ -14,7 +14,7 @@ namespace beluga::app {
 
 class Interrupt {
  public:
-  /// Handles SIGINT, SIGTERM and SIGHUP from now on and ignores SIGPIPE. One per process.
+  /// Handles SIGINT, SIGTERM and SIGHUP from now on. One per process.
   Interrupt();
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;

@@ -147,11 +147,11 @@ int dispatch(int argc, char** argv) {
   for (const CLI::App* verb : {run, chat})
     if (verb->count("--session") > 0 && options.session.empty())
       throw Error(ErrorCode::invalid_argument, "--session: is empty; leave it out or give a name");
-  app::Interrupt interrupt;
   if (models->parsed()) return app::list_models();
   if (sessions->parsed()) return doomed.empty() ? app::list_sessions() : app::delete_session(doomed);
   const app::Settings settings = app::load_settings(common.config, common.flags);
   if (tools->parsed()) return app::list_tools(settings);
+  app::Interrupt interrupt;  // for what runs an agent; a signal ends the others as it ends any program
   return run->parsed() ? app::run(settings, options, interrupt) : app::chat(settings, options, interrupt);
 }
 
@@ -165,8 +165,10 @@ int main(int argc, char** argv) {
   const auto report = [&](const Error& error) {
     // Looked for by hand: the arguments may be what is wrong.
     for (int i = 1; i < argc; ++i)
-      if (std::string_view(argv[i]) == "--json")
+      if (std::string_view(argv[i]) == "--json") {
         app::print(Json::object({{"type", "error"}, {"error", to_json(error)}}).dump() + "\n");
+        break;
+      }
     app::notice(error.what());
     return is_usage_error(error.code()) ? 2 : 1;
   };

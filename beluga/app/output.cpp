@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <langinfo.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -30,6 +31,7 @@ void prepare_streams() {
   open_if_closed(STDIN_FILENO, "/dev/null", O_RDONLY);
   open_if_closed(STDOUT_FILENO, "/dev/full", O_WRONLY);  // an answer that nobody can get is a failure
   open_if_closed(STDERR_FILENO, "/dev/null", O_WRONLY);
+  ::signal(SIGPIPE, SIG_IGN);  // a reader that has left is an error of the write
   // The line editor drops what its locale does not know. All our text is UTF-8, whatever the user's locale.
   std::setlocale(LC_CTYPE, "");
   if (std::strcmp(::nl_langinfo(CODESET), "UTF-8") != 0) std::setlocale(LC_CTYPE, "C.UTF-8");

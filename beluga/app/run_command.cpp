@@ -16,8 +16,6 @@
 namespace beluga::app {
 namespace {
 
-constexpr std::size_t kMaxQuestion = std::size_t{16} << 20;
-
 /// All of stdin. Nothing when a signal came meanwhile: half a question is not asked.
 std::optional<std::string> read_stdin(const Interrupt& interrupt) {
   std::string text;
@@ -55,7 +53,7 @@ int turn(const Agent& agent, RunInput input, Console& console, Interrupt& interr
   }();
   for (const Event& event : stream) {
     console.show(event);
-    if (!console.alive()) return 1;
+    if (!console.alive()) return interrupt.leaving() ? interrupt.exit_code() : 1;
   }
   // 130 stands for all that cancels; which signal it was, the signal knows.
   return console.exit_code() == 130 && interrupt.exit_code() != 0 ? interrupt.exit_code()

@@ -1,5 +1,7 @@
 #include "beluga/fiber/context.hpp"
 
+#include <string_view>
+
 #include "beluga/fiber/internal/context_access.hpp"
 #include "beluga/fiber/internal/saturating.hpp"
 
@@ -9,11 +11,23 @@ namespace {
 
 using Value = detail::ContextAccess::Node::Value;
 
+/// Whether both are the same key. Types in unnamed namespaces, of which two files may have the same name, are
+/// the same by their address alone.
+bool same(const detail::ContextKey& a, const detail::ContextKey& b) noexcept {
+  if (&a == &b) return true;
+  if (a.name != b.name) return false;
+  // As g++ and clang write them.
+  for (const std::string_view mark : {"{anonymous}", "(anonymous", "<unnamed", "lambda"})
+    if (a.name.find(mark) != std::string_view::npos) return false;
+  return true;
+}
+
 /// `chain` without its entry for `key`: what lies above that is made again. A chain is as long as there are
 /// keys.
-std::shared_ptr<const Value> without(const std::shared_ptr<const Value>& chain, const std::type_info& key) {
+std::shared_ptr<const Value> without(const std::shared_ptr<const Value>& chain,
+                                     const detail::ContextKey& key) {
   const Value* found = chain.get();
-  while (found != nullptr && *found->key != key) found = found->next.get();
+  while (found != nullptr && !same(*found->key, key)) found = found->next.get();
   if (found == nullptr) return chain;
   if (found == chain.get()) return chain->next;
   return std::make_shared<const Value>(Value{chain->key, chain->value, without(chain->next, key)});
@@ -56,17 +70,17 @@ Context Context::with_cancel(CancelToken token) const {
   return Context(std::move(node));
 }
 
-Context Context::with_value(const std::type_info& key, std::shared_ptr<const void> value) const {
+Context Context::with_value(const detail::ContextKey& key, std::shared_ptr<const void> value) const {
   auto node = node_ ? std::make_shared<Node>(*node_) : std::make_shared<Node>();
   node->values =
       std::make_shared<const Node::Value>(Node::Value{&key, std::move(value), without(node->values, key)});
   return Context(std::move(node));
 }
 
-const void* Context::value(const std::type_info& key) const noexcept {
+const void* Context::value(const detail::ContextKey& key) const noexcept {
   if (!node_) return nullptr;
   for (const Node::Value* v = node_->values.get(); v != nullptr; v = v->next.get())
-    if (*v->key == key) return v->value.get();
+    if (same(*v->key, key)) return v->value.get();
   return nullptr;
 }
 

@@ -13,7 +13,7 @@
 
 #include <memory>
 #include <optional>
-#include <typeinfo>
+#include <string_view>
 
 #include "beluga/fiber/cancel.hpp"
 #include "beluga/fiber/clock.hpp"
@@ -22,7 +22,19 @@ namespace beluga {
 
 namespace detail {
 struct ContextAccess;
+
+/// Which key it is: its address says so within one program, its name across shared libraries, each of which
+/// may have an address of its own. No type_info: these headers compile without RTTI.
+struct ContextKey {
+  std::string_view name;
+};
+template <class Key>
+constexpr std::string_view context_key_name() noexcept {
+  return {__PRETTY_FUNCTION__, sizeof __PRETTY_FUNCTION__ - 1};
 }
+template <class Key>
+inline constexpr ContextKey kContextKey{context_key_name<Key>()};
+}  // namespace detail
 
 class Context {
  public:
@@ -48,20 +60,20 @@ class Context {
   /// std::string; };  The same type in a shared library is the same key.
   template <class Key>
   Context with(std::shared_ptr<const typename Key::Value> value) const {
-    return with_value(typeid(Key), std::static_pointer_cast<const void>(std::move(value)));
+    return with_value(detail::kContextKey<Key>, std::static_pointer_cast<const void>(std::move(value)));
   }
   /// Null when absent. Valid while this context (or one derived from it) lives.
   template <class Key>
   const typename Key::Value* get() const noexcept {
-    return static_cast<const typename Key::Value*>(value(typeid(Key)));
+    return static_cast<const typename Key::Value*>(value(detail::kContextKey<Key>));
   }
 
  private:
   friend struct detail::ContextAccess;
   struct Node;
   explicit Context(std::shared_ptr<const Node> node) noexcept : node_(std::move(node)) {}
-  Context with_value(const std::type_info& key, std::shared_ptr<const void> value) const;
-  const void* value(const std::type_info& key) const noexcept;
+  Context with_value(const detail::ContextKey& key, std::shared_ptr<const void> value) const;
+  const void* value(const detail::ContextKey& key) const noexcept;
   std::shared_ptr<const Node> node_;
 };
 

@@ -239,9 +239,13 @@ ShutdownReport Runtime::Impl::stop(Duration grace) {
         list->done.set_value();
       };
       worker->post(*task);
-      if (done.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
-        const std::lock_guard lock(names->mutex);
-        if (const detail::Fiber* f = worker->running.load()) names->names.push_back(f->name.get());
+      // A worker that runs no fiber is in its loop and will answer, however busy the machine.
+      while (done.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
+        if (const detail::Fiber* f = worker->running.load()) {
+          const std::lock_guard lock(names->mutex);
+          names->names.push_back(f->name.get());
+          break;
+        }
       }
     }
     const std::lock_guard lock(names->mutex);

@@ -21,5 +21,19 @@ TEST(ContextPlugin, ReadsAValueThatTheProgramSet) {
   EXPECT_EQ(tenant_of(Context()), nullptr);
 }
 
+struct Local {  // the plugin has another of that name
+  using Value = std::string;
+};
+
+TEST(ContextPlugin, TakesKeysOfUnnamedNamespacesForDifferentOnes) {
+  void* const plugin = ::dlopen(BELUGA_CONTEXT_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(plugin, nullptr) << ::dlerror();
+  const auto local_of = reinterpret_cast<const void* (*)(const Context&)>(::dlsym(plugin, "local_of"));
+  ASSERT_NE(local_of, nullptr) << ::dlerror();
+  const Context context = Context().with<Local>(std::make_shared<const std::string>("ours"));
+  EXPECT_EQ(local_of(context), nullptr);
+  EXPECT_EQ(*context.get<Local>(), "ours");
+}
+
 }  // namespace
 }  // namespace beluga

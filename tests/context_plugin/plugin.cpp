@@ -4,3 +4,17 @@
 extern "C" [[gnu::visibility("default")]] const void* tenant_of(const beluga::Context& context) {
   return context.get<beluga::plugin_test::Tenant>();
 }
+
+namespace beluga {
+namespace {
+
+struct Local {
+  using Value = int;
+};
+
+}  // namespace
+}  // namespace beluga
+
+extern "C" [[gnu::visibility("default")]] const void* local_of(const beluga::Context& context) {
+  return context.get<beluga::Local>();
+}

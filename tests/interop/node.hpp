@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
@@ -79,7 +80,11 @@ class Node {
     pollfd end{static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)), POLLIN, 0};
     if (end.fd < 0) return true;  // no such call: it has to be believed
     constexpr int kPatience = 30'000;
-    const bool ended = ::poll(&end, 1, kPatience) == 1;
+    int ready = 0;
+    do {
+      ready = ::poll(&end, 1, kPatience);
+    } while (ready < 0 && errno == EINTR);
+    const bool ended = ready == 1;
     ::close(end.fd);
     return ended;
   }

@@ -1,6 +1,7 @@
 #pragma once
 /// One question to an agent, shown on a console.
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -10,6 +11,9 @@
 #include "beluga/app/interrupt.hpp"
 
 namespace beluga::app {
+
+/// Of stdin: more is no question but a document, or no end.
+inline constexpr std::size_t kMaxQuestion = std::size_t{16} << 20;
 
 /// "new session 'holiday'" or how far it has come.
 std::string session_state(SessionStore& sessions, const std::string& name);

@@ -14,7 +14,7 @@ struct Context::Node {
   CancelToken token;
   // A chain of values; nodes that only change deadline or token share the chain.
   struct Value {
-    const std::type_info* key;
+    const detail::ContextKey* key;
     std::shared_ptr<const void> value;
     std::shared_ptr<const Value> next;
   };

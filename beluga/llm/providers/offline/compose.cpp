@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "beluga/base/utf8.hpp"
 #include "beluga/llm/providers/offline/internal/match.hpp"
 #include "beluga/llm/providers/offline/internal/rank.hpp"
 #include "beluga/llm/providers/offline/internal/values.hpp"
@@ -97,7 +98,7 @@ std::string compose(const Question& q, const std::vector<Passage>& passages, con
   }
   if (text.size() > most) {
     std::size_t cut = text.rfind(' ', most - 4);
-    text = text.substr(0, cut == std::string::npos ? most - 4 : cut) + " ...";
+    text = std::string(truncate_utf8(text, cut == std::string::npos ? most - 4 : cut)) + " ...";
   }
   std::string out;
   if (!value.empty() && value != p.tag && !text.starts_with(value)) out += value + ". ";

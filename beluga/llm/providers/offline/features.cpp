@@ -177,10 +177,13 @@ class Extractor {
       std::vector<std::string> both = a.stems;
       both.insert(both.end(), b.stems.begin(), b.stems.end());
       bool found = all_in_row(both, tags);
-      for (const Mark& x : marks)
-        for (const Mark& y : marks)
-          found = found || (x.term == t && y.term == t + 1 && y.token != x.token &&
-                            (y.token > x.token ? y.token - x.token : x.token - y.token) <= 2);
+      // Marks are in the order of their tokens: only the next few can be near.
+      for (std::size_t i = 0, low = 0; !found && i < marks.size(); ++i) {
+        if (marks[i].term != t) continue;
+        while (marks[low].token + 2 < marks[i].token) ++low;
+        for (std::size_t k = low; !found && k < marks.size() && marks[k].token <= marks[i].token + 2; ++k)
+          found = marks[k].term == t + 1 && marks[k].token != marks[i].token;
+      }
       if (found) pairs += r_.prior[t] + r_.prior[t + 1];
     }
     if (pairs_of > 0) at(c, Feature::pairs) = pairs / pairs_of;

@@ -103,6 +103,7 @@ std::vector<FileScore> promising(const Question& q, const Known& known, std::siz
     if (!path.ends_with("/"))
       if (double score = path_score(q, matcher, path); score > 0) scores[path] = score;
   for (const auto& [path, lines] : known.evidence.documents) {
+    if (path == kGivenText) continue;  // no tool has it
     std::size_t budget = 60;
     double score = path_score(q, matcher, path);
     Presence best(q.terms.size(), 0);
@@ -469,10 +470,10 @@ void narrow(Planner& planner, const Question& q, bool with_synonyms) {
 void read_on(Planner& planner) {
   const ToolView* reader = planner.s.first(Purpose::read);
   if (reader == nullptr || reader->first.empty()) return;
+  std::size_t chunks = 0;  // of all files: what a file says of its length may be untrue
   for (const auto& [path, progress] : planner.known.progress) {
     // Later lines may be longer: a little less than fitted into the first result.
     const std::int64_t chunk = std::max<std::int64_t>(20, progress.next * 4 / 5);
-    std::size_t chunks = 0;
     for (std::int64_t from = progress.next; from <= progress.total && ++chunks <= kMostChunks; from += chunk)
       planner.read(*reader, path, from, std::min(progress.total, from + chunk - 1));
   }

@@ -26,14 +26,16 @@ void humps(std::string_view word, F&& f) {
 /// A plain word that stands only as a part of names in `code`: `beluga/store` does not say what is stored.
 bool only_in_names(std::string_view stem, const std::vector<Token>& tokens, std::string_view text) {
   auto joins = [](char c) { return c == '/' || c == '_' || c == '.'; };
+  std::size_t walked = 0;  // a name is looked at once, however often the word stands in it
   for (const Token& token : tokens) {
-    if (token.stem != stem) continue;
+    if (token.stem != stem || token.begin < walked) continue;
     if (token.end > text.size()) return false;  // no text to look at
     std::size_t begin = token.begin, end = token.end;
     while (begin > 0 && (is_word_char(text[begin - 1]) || joins(text[begin - 1]))) --begin;
     while (end < text.size() && (is_word_char(text[end]) || joins(text[end]))) ++end;
     bool part = begin < token.begin || end > token.end;
     if (!part || begin == 0 || end >= text.size() || text[begin - 1] != '`' || text[end] != '`') return false;
+    walked = end;
   }
   return true;
 }
@@ -115,6 +117,7 @@ Presence Matcher::presence(const std::vector<Token>& tokens, std::string_view te
   Presence out(terms_.size(), 0);
   if (tokens.empty() && text.empty()) return out;
   std::vector<std::uint32_t> touched;
+  std::vector<std::uint32_t> buried_ways;
   std::string pair;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     for (const Part& part : parts_of(tokens[i].stem)) {
@@ -125,8 +128,14 @@ Presence Matcher::presence(const std::vector<Token>& tokens, std::string_view te
             (marks->empty() || marks->back().token != i || marks->back().term != way.term))
           marks->push_back({i, way.term, strength});
         if (strength > out[way.term]) {
-          const bool buried = way.own && part.strength >= 1 && !terms_[way.term].entity &&
-                              only_in_names(way.stems.front(), tokens, text);
+          const bool plain = way.own && part.strength >= 1 && !terms_[way.term].entity;
+          // Asked once for each text: what it finds keeps `out` below `strength`, so that each token gets here.
+          bool buried =
+              plain && std::find(buried_ways.begin(), buried_ways.end(), part.way) != buried_ways.end();
+          if (plain && !buried && only_in_names(way.stems.front(), tokens, text)) {
+            buried_ways.push_back(part.way);
+            buried = true;
+          }
           out[way.term] = std::max(out[way.term], buried ? 0.6 : strength);
         }
         continue;

@@ -389,5 +389,39 @@ TEST(OfflineRank, FindsTheDefaultInItsUsualForms) {
   EXPECT_EQ(offline_model::default_in("By default, the limit is 3."), "3");
 }
 
+// Documents are input from strangers: what one of them costs is bounded by its size.
+
+TEST(OfflineHostile, AChainOfTermsMakesNoEndlessName) {
+  offline_model::Lines lines;
+  std::int64_t number = 0;
+  for (int i = 0; i < 2'000; ++i) lines[++number] = ":" + std::string(150, 't') + std::to_string(i) + ":";
+  for (int i = 0; i < 2'000; ++i) {
+    lines[++number] = "  x";
+    lines[++number] = "";
+  }
+  std::size_t most = 0;
+  for (const auto& passage : offline_model::passages("a.rst", lines))
+    most = std::max({most, passage.tag.size(), passage.outer.size() / 12});
+  EXPECT_LE(most, 700U);
+}
+
+TEST(OfflineHostile, AParagraphOfManyLinesTakesTimeInProportion) {
+  offline_model::Lines lines;
+  for (std::int64_t number = 1; number <= 200'000; ++number) lines[number] = "Ab.";
+  const auto found = offline_model::passages("a.txt", lines);  // all pairs of lines would take minutes
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].sentences.size(), 200'000U);
+  EXPECT_EQ(found[0].sentences.back().line, 200'000);
+}
+
+TEST(OfflineHostile, ANameOfOneWordAThousandTimesIsReadOnce) {
+  std::string name = "`";
+  for (int i = 0; i < 480; ++i) name += "log/";
+  name += "log`\n\n";
+  std::string text = "How does it rotate the log?\n\n";
+  for (int i = 0; i < 150; ++i) text += name;  // each token against each, for each token: minutes
+  EXPECT_FALSE(offline_model::next_turn(asking(text)).text.empty());
+}
+
 }  // namespace
 }  // namespace beluga::llm

@@ -6,6 +6,10 @@ namespace beluga::llm::offline_model {
 
 namespace {
 
+// What a hostile document may make of the names above a passage, each of which is copied into it.
+constexpr std::size_t kMostTag = 400;   // bytes of a term with its fellows, of a heading, of a column's head
+constexpr std::size_t kMostTerms = 12;  // one inside the other
+
 struct View {
   std::int64_t number = 0;
   std::string_view text;  // without its indentation and trailing blanks
@@ -186,6 +190,7 @@ class Builder {
     if (!proto.sentences.empty()) out_.push_back(std::move(proto));
     text_.clear();
     starts_.clear();
+    start_ = 0;
   }
 
  private:
@@ -194,20 +199,19 @@ class Builder {
     if (end <= begin) return;
     Sentence s;
     s.text = text_.substr(begin, end - begin);
-    for (const auto& [offset, number] : starts_) {
-      if (offset <= begin) {
-        s.line = number;
-        s.line_at.assign(1, {0, number});
-      } else if (offset < end) {
-        s.line_at.emplace_back(static_cast<std::uint32_t>(offset - begin), number);
-      }
-    }
+    // Sentences come in order: each begins in the line of the one before it, or later.
+    while (start_ + 1 < starts_.size() && starts_[start_ + 1].first <= begin) ++start_;
+    s.line = starts_[start_].second;
+    s.line_at.assign(1, {0, s.line});
+    for (std::size_t k = start_ + 1; k < starts_.size() && starts_[k].first < end; ++k)
+      s.line_at.emplace_back(static_cast<std::uint32_t>(starts_[k].first - begin), starts_[k].second);
     passage.sentences.push_back(std::move(s));
   }
 
   std::vector<Passage>& out_;
   std::string text_;
   std::vector<std::pair<std::uint32_t, std::int64_t>> starts_;
+  std::size_t start_ = 0;  // of them, that in which the last sentence began
 };
 
 /// The cells of a Markdown table's row, without the outer bars. "\\|" and bars in `code` stay inside a cell.
@@ -282,7 +286,7 @@ void run_of_lines(const std::string& path, const std::vector<View>& lines, std::
   auto heading = [&](std::string_view text, std::int64_t number) {
     flush();
     stack.clear();
-    section = squeeze(text);
+    section = squeeze(text.substr(0, kMostTag));
     section_line = number;
     first_of_section = true;
     example = false;
@@ -314,6 +318,7 @@ void run_of_lines(const std::string& path, const std::vector<View>& lines, std::
       flush();
       if (next != nullptr && is_table_rule(next->text)) {
         columns = cells_of(line.text);
+        for (std::string& column : columns) column.resize(std::min(column.size(), kMostTag));
         ++i;
         continue;
       }
@@ -431,6 +436,7 @@ void run_of_lines(const std::string& path, const std::vector<View>& lines, std::
     std::size_t text_at = 0;
     if (new_paragraph && !bullet && inline_tag(line, i > 0 ? &lines[i - 1] : nullptr, next, text_at, tag)) {
       stack.push_back({line.indent, tag, line.number});
+      if (stack.size() > kMostTerms) stack.erase(stack.begin());
       builder.append(line.number, line.text.substr(text_at));
       paragraph_indent = line.indent + static_cast<int>(text_at);
       continuation = false;
@@ -439,10 +445,11 @@ void run_of_lines(const std::string& path, const std::vector<View>& lines, std::
     if (new_paragraph && definition(line, next, i + 2 < lines.size() ? &lines[i + 2] : nullptr, tag)) {
       // Several terms in a row share one explanation.
       std::string name = squeeze(tag);
-      if (waiting.indent == line.indent) name = waiting.tag + ", " + name;
+      if (waiting.indent == line.indent && waiting.tag.size() + name.size() < kMostTag)
+        name = waiting.tag + ", " + name;
       stack.push_back({line.indent, std::move(name), line.number});
       waiting = stack.back();
-      if (stack.size() > 12) stack.erase(stack.begin());
+      if (stack.size() > kMostTerms) stack.erase(stack.begin());
       continuation = false;
       continue;
     }

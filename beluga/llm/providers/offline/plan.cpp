@@ -181,7 +181,7 @@ void add_given(const State& s, Evidence& evidence) {
       rest.remove_prefix(end + 1);
     }
   };
-  if (!s.document.empty()) add("your message", s.document);
+  if (!s.document.empty()) add(std::string(kGivenText), s.document);
   for (const auto& [name, text] : s.given) add(name, text);
 }
 

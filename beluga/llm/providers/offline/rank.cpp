@@ -91,7 +91,9 @@ std::vector<Candidate> rank(const Question& question, const std::vector<Passage>
     for (std::size_t i = 0; i < kFeatures; ++i)
       c.score += (weights[i][0] + weights[i][group]) * c.features[i];
   auto better = [&](const Candidate& a, const Candidate& b) {
-    if (std::abs(a.score - b.score) > 1e-9) return a.score > b.score;
+    // Rounded, since "equal within" is no order: 1 ~ 2 and 2 ~ 3 do not make 1 ~ 3.
+    const auto rounded = [](double score) { return std::llround(score * 1e9); };
+    if (rounded(a.score) != rounded(b.score)) return a.score > b.score;
     const Passage &x = passages[a.passage], &y = passages[b.passage];
     if (x.path != y.path) return x.path < y.path;
     return x.sentences[a.sentence].line < y.sentences[b.sentence].line;

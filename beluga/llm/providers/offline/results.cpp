@@ -5,6 +5,7 @@
 
 #include "beluga/base/json.hpp"
 #include "beluga/base/result.hpp"
+#include "beluga/base/utf8.hpp"
 
 namespace beluga::llm::offline_model {
 namespace {
@@ -25,11 +26,13 @@ void each_line(std::string_view text, F&& f) {
   }
 }
 
+constexpr std::int64_t kMostNumber = 1'000'000'000;  // of a line: so that sums of a few stay numbers
+
 /// A number at `at`; 0 if there is none. Moves `at` past it.
 std::int64_t number_at(std::string_view text, std::size_t& at) {
   std::int64_t value = 0;
   auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), value);
-  if (error != std::errc() || value < 0) return 0;
+  if (error != std::errc() || value < 0 || value > kMostNumber) return 0;
   at = static_cast<std::size_t>(end - text.data());
   return value;
 }
@@ -142,6 +145,7 @@ void hits_of_json(const Json& json, std::string path, std::vector<Hit>& hits) {
     std::int64_t line = 0;
     for (std::string_view key : kLineKeys)
       if (line == 0) line = item.json->int_or(key, 0);
+    if (line < 0 || line > kMostNumber) line = 0;
     std::string_view text;
     for (std::string_view key : kTextKeys)
       if (text.empty()) text = item.json->string_or(key, "");
@@ -170,7 +174,7 @@ bool parse_json(std::string_view content, Json& json) {
 }  // namespace
 
 void Evidence::add(const std::string& path, std::int64_t line, std::string_view text) {
-  documents[path].try_emplace(line, text.substr(0, kMaxLine));
+  documents[path].try_emplace(line, truncate_utf8(text, kMaxLine));
 }
 
 std::size_t Evidence::line_count() const noexcept {

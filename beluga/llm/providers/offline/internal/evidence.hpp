@@ -1,8 +1,8 @@
 #pragma once
 /// Evidence: lines of documents, collected from tool results and given texts, and the passages they form.
 ///
-/// A result is only ever evidence. Nothing in it is executed, and no line of it can make the model call
-/// anything.
+/// A result is only ever evidence: nothing in it is executed or obeyed. One thing it can do: a path that a
+/// search result names may be read with the caller's read tool, whose own root is the bound.
 
 #include <cstdint>
 #include <map>
@@ -14,6 +14,9 @@
 #include "beluga/llm/providers/offline/internal/words.hpp"
 
 namespace beluga::llm::offline_model {
+
+/// The name of a text that came with the request: cited like a path, read by no tool.
+inline constexpr std::string_view kGivenText = "your message";
 
 /// What is known of one document: some of its lines, by number.
 using Lines = std::map<std::int64_t, std::string>;
