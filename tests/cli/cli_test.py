@@ -52,6 +52,10 @@ class Run(Home):
         self.assertEqual(done.stderr.count("OPENAI_API_KEY is not set"), 1)
         self.assertRegex(done.stderr, r"\d+ tokens .* tool calls?, \d+ steps?, ")
 
+    def test_lists_the_folder_when_that_is_all_that_is_asked(self):
+        self.assertEqual(self.beluga("run", "-m", "offline", "What is in this folder?").stdout,
+                         "pump.md (1 files and folders in all)\n")
+
     def test_writes_one_event_a_line_with_json(self):
         done = self.beluga("run", "--json", "-m", "offline", "What is 17 * 23?")
         events = [json.loads(line) for line in done.stdout.splitlines()]

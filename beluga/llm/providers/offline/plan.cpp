@@ -332,7 +332,8 @@ struct LookedUp {
 
 LookedUp look_up(const Question& q, const State& s, Known& known, const std::vector<Passage>& all) {
   LookedUp out;
-  if (std::string path = from_listing(q, known); !path.empty()) return {path, {}, true};
+  if (std::string path = from_listing(q, known); !path.empty())
+    return {.text = path, .also = {}, .best = {}, .found = true};
   absent_terms(q, known);
   scope_terms(q, known);
   std::vector<Candidate> ranked = rank(q, all, known.hints, kRanked);
